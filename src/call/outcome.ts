@@ -1,0 +1,114 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/**
+ * How sure it is that the server acted.
+ * `not_sent`: surely not, the request never left. `unknown`: it may have. `responded`: it answered.
+ */
+export type Delivery = 'not_sent' | 'unknown' | 'responded'
+
+/**
+ * What a response means where its status alone does not say: the answer of the `classify` hook. Each field left out
+ * is decided by the status.
+ */
+export interface Verdict {
+  /**
+   * `success` and `permanent` are never retried and never count against the circuit; `transient` is retried as far as
+   * that is safe; `rate-limited` is retried whatever the method, since the server refused before it acted.
+   */
+  kind: 'success' | 'transient' | 'permanent' | 'rate-limited'
+  /** The least wait before the next attempt, in milliseconds. */
+  retryAfterMs?: number
+  /** The server surely did not act, so any method may be sent again. Default: true for `rate-limited`. */
+  safeToRetry?: boolean
+  /** Counts against the circuit. Default: `transient` with a status of 500 or more. */
+  circuitFailure?: boolean
+  /** Captured as a dead letter when final. Default: `transient` and `rate-limited`. */
+  deadLetter?: boolean
+  /** The earliest time for a replay, epoch milliseconds: a quota that resets tomorrow. The call ends at once. */
+  notBefore?: number
+  /** The provider's own code and message, for errors and records. */
+  code?: string
+  message?: string
+  requestId?: string
+}
+
+/** What came of an attempt, as policies and hooks see it. A cancellation by the caller is no outcome. */
+export type Outcome =
+  | {
+      readonly kind: 'response'
+      readonly statusCode: number
+      readonly headers: IncomingHttpHeaders
+      readonly verdict?: Verdict | undefined
+    }
+  | {
+      readonly kind: 'error'
+      readonly error: Error
+      /** Code of the error or of its nearest cause: `ECONNRESET`, `ERR_TIMEOUT`. */
+      readonly code: string | undefined
+      readonly delivery: Delivery
+    }
+
+/** Errors of the phase before the connection stood: nothing can have been sent. */
+const connectPhase = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ERR_CIRCUIT_OPEN',
+])
+
+interface ErrorFacts {
+  code?: unknown
+  syscall?: unknown
+  cause?: unknown
+  errors?: unknown
+  http2ErrorCode?: unknown
+}
+
+/** The code of an error, else of its cause, else of the first of its parts (an `AggregateError` of a dual-stack connect). */
+export function errorCode(error: unknown, depth = 0): string | undefined {
+  if (typeof error !== 'object' || error === null || depth > 4) return undefined
+  const facts = error as ErrorFacts
+  if (typeof facts.code === 'string') return facts.code
+  return errorCode(facts.cause, depth + 1) ?? errorCode(Array.isArray(facts.errors) ? facts.errors[0] : undefined, depth + 1)
+}
+
+/**
+ * What an error says of delivery. `started` is whether a connection had taken the attempt up: our own timeout of an
+ * attempt that still waited for a connection is `not_sent`.
+ */
+export function deliveryOfError(error: unknown, started: boolean): Delivery {
+  const code = errorCode(error)
+  if (code !== undefined && connectPhase.has(code)) return 'not_sent'
+  if (typeof error === 'object' && error !== null) {
+    const facts = error as ErrorFacts
+    if (facts.syscall === 'connect') return 'not_sent'
+    // RFC 9113, 8.7: a stream refused with REFUSED_STREAM was not processed
+    if (facts.http2ErrorCode === 7) return 'not_sent'
+  }
+  if (!started && code === 'ERR_TIMEOUT') return 'not_sent'
+  return 'unknown'
+}
+
+export function errorOutcome(error: Error, started: boolean): Outcome {
+  return { kind: 'error', error, code: errorCode(error), delivery: deliveryOfError(error, started) }
+}
+
+export function responseOutcome(statusCode: number, headers: IncomingHttpHeaders, verdict?: Verdict): Outcome {
+  return { kind: 'response', statusCode, headers, verdict }
+}
+
+/** The statuses that say "not now": the default of `statusCodes`, and what a dead letter is captured for. */
+export const transientStatusCodes: readonly number[] = [408, 429, 500, 501, 502, 503, 504]
+
+/** Whether the outcome counts against a circuit, unless the user says otherwise: network errors, timeouts and 5xx. */
+export function isCircuitFailure(outcome: Outcome): boolean {
+  if (outcome.kind === 'error') return outcome.code !== 'ERR_CIRCUIT_OPEN'
+  const { verdict, statusCode } = outcome
+  if (verdict === undefined) return statusCode >= 500
+  return verdict.circuitFailure ?? (verdict.kind === 'transient' && statusCode >= 500)
+}
