@@ -1,0 +1,290 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** A real `redis-server` of the test's own: free port, own directory, nothing persisted unless asked. */
+export interface RunningRedis {
+  readonly port: number
+  /** `redis://127.0.0.1:<port>` */
+  readonly url: string
+  /** Of the server that runs now; another one after `restart`. */
+  readonly pid: number
+  /** Where it keeps its files; removed by `stop` and `kill`. */
+  readonly dir: string
+  /** Ends the server in good order. May be called twice. */
+  stop(): Promise<void>
+  /** Ends it as a crash would (SIGKILL). With `keepDir` its files stay for a `restart`. */
+  kill(options?: { keepDir?: boolean }): Promise<void>
+  /** Starts it again on the same port after `kill` or `stop`; empty unless `args` turned persistence on and the files were kept. */
+  restart(): Promise<void>
+  /** Freezes the server (SIGSTOP): connections stay open and nothing answers. */
+  freeze(): void
+  /** Ends `freeze`. */
+  thaw(): void
+  /** Sends one command on a connection of its own and gives the reply as `redis-cli` prints it. */
+  cli(...args: string[]): Promise<string>
+}
+
+export interface StartRedisOptions {
+  /** Further arguments of `redis-server`: `['--maxmemory', '2mb']`. */
+  args?: string[]
+  /** Default: a free one. */
+  port?: number
+}
+
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+let found: string | undefined
+
+/** The path of `redis-server`: from PATH, else installed by apt where we are root, else an error that says how. */
+export function redisBinary(): string {
+  found ??= findBinary('redis-server') ?? installRedis()
+  return found
+}
+
+function findBinary(name: string): string | undefined {
+  const { status, stdout } = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
+  return status === 0 && stdout.trim() !== '' ? stdout.trim() : undefined
+}
+
+function installRedis(): string {
+  const how =
+    'These tests need a real redis-server >= 7.0 (or valkey-server linked under that name) on PATH: ' +
+    '`apt-get install redis-server`, `brew install redis`, or https://redis.io/docs/install.'
+  if (process.getuid?.() !== 0 || findBinary('apt-get') === undefined) throw new Error(how)
+  // RUNLEVEL=1 keeps the package from starting a server of its own on 6379
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  const lock = ['-o', 'DPkg::Lock::Timeout=300']
+  spawnSync('apt-get', [...lock, 'update'], { env, stdio: 'ignore' })
+  const { status, stderr } = spawnSync(
+    'apt-get',
+    [...lock, 'install', '-y', '--no-install-recommends', 'redis-server'],
+    {
+      env,
+      encoding: 'utf8',
+    },
+  )
+  const path = findBinary('redis-server')
+  if (path === undefined)
+    throw new Error(`${how}\napt-get install ended with ${status}: ${stderr.slice(-500)}`)
+  return path
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+/** The reply to one inline command, or `undefined` when nobody answers in time. */
+function ask(port: number, command: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    const done = (reply: string | undefined): void => {
+      socket.destroy()
+      resolve(reply)
+    }
+    socket.setTimeout(1_000, () => done(undefined))
+    socket.once('error', () => done(undefined))
+    socket.once('data', (data) => done(data.toString()))
+    socket.once('connect', () => socket.write(`${command}\r\n`))
+  })
+}
+
+async function launch(port: number, dir: string, args: string[]): Promise<ChildProcess> {
+  const fixed = ['--port', String(port), '--dir', dir, '--bind', '127.0.0.1', '--daemonize', 'no']
+  const volatile = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes']
+  const child = spawn(redisBinary(), [...fixed, ...volatile, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  let output = ''
+  const note = (chunk: Buffer): void => void (output = (output + chunk.toString()).slice(-4_000))
+  child.stdout.on('data', note)
+  child.stderr.on('data', note)
+  const ended = new Promise<'ended'>((resolve) => {
+    child.once('error', (error) => {
+      output += String(error)
+      resolve('ended')
+    })
+    child.once('exit', () => {
+      running.delete(child)
+      resolve('ended')
+    })
+  })
+  for (const start = Date.now(); Date.now() - start < 15_000;) {
+    const reply = await Promise.race([ask(port, 'PING'), ended])
+    if (reply === 'ended') throw new Error(`redis-server on port ${port} ended at start:\n${output}`)
+    // a password or an ACL answers NOAUTH: up all the same
+    if (reply !== undefined && (reply.startsWith('+PONG') || reply.startsWith('-NOAUTH'))) return child
+    await sleep(10)
+  }
+  child.kill('SIGKILL')
+  throw new Error(`redis-server on port ${port} did not answer within 15 s:\n${output}`)
+}
+
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGCONT')
+  child.kill(signal)
+  const late = setTimeout(() => child.kill('SIGKILL'), 3_000)
+  await gone
+  clearTimeout(late)
+}
+
+/**
+ * Starts a `redis-server` on a free port with its own directory, and waits until it answers.
+ *
+ * @example
+ * const redis = await startRedis({ args: ['--maxmemory', '2mb', '--maxmemory-policy', 'noeviction'] })
+ * const client = new Redis(redis.url)
+ * // ...
+ * await client.quit()
+ * await redis.stop()
+ */
+export async function startRedis(options: StartRedisOptions = {}): Promise<RunningRedis> {
+  const args = options.args ?? []
+  const dir = mkdtempSync(join(tmpdir(), 'undici-resilience-redis-'))
+  let port = options.port ?? (await freePort())
+  let child: ChildProcess | undefined
+  // between finding a free port and binding it another process may take it
+  for (let attempt = 1; child === undefined; attempt++) {
+    try {
+      child = await launch(port, dir, args)
+    } catch (error) {
+      const taken = options.port === undefined && /in use|could not create server/i.test(String(error))
+      if (!taken || attempt === 5) throw error
+      port = await freePort()
+    }
+  }
+  let current = child
+  const remove = (): void => rmSync(dir, { recursive: true, force: true })
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    dir,
+    get pid() {
+      return current.pid ?? 0
+    },
+    async stop() {
+      await end(current, 'SIGTERM')
+      remove()
+    },
+    async kill({ keepDir = false } = {}) {
+      await end(current, 'SIGKILL')
+      if (!keepDir) remove()
+    },
+    async restart() {
+      await end(current, 'SIGKILL')
+      mkdirSync(dir, { recursive: true })
+      current = await launch(port, dir, args)
+    },
+    freeze: () => void current.kill('SIGSTOP'),
+    thaw: () => void current.kill('SIGCONT'),
+    cli: (...command) => cli(port, command),
+  }
+}
+
+function cli(port: number, command: string[]): Promise<string> {
+  const path = findBinary('redis-cli')
+  if (path === undefined)
+    throw new Error('redis-cli is not on PATH: it comes with redis-server (redis-tools on Debian)')
+  return new Promise((resolve, reject) => {
+    const child = spawn(path, ['-p', String(port), ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()))
+    child.once('error', reject)
+    child.once('exit', (code) =>
+      code === 0 ? resolve(output.trimEnd()) : reject(new Error(`redis-cli ${command.join(' ')}: ${output}`)),
+    )
+  })
+}
+
+/** A real cluster of three masters without replicas. */
+export interface RunningRedisCluster {
+  readonly nodes: readonly RunningRedis[]
+  /** For `new Cluster(startupNodes)`. */
+  readonly startupNodes: readonly { host: string; port: number }[]
+  /** The index in `nodes` of the master that owns the slot now. */
+  ownerOf(slot: number): Promise<number>
+  /** Moves a slot with all its keys to another master, as `redis-cli --cluster reshard` does, while clients go on. */
+  moveSlot(slot: number, to: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts three masters that share the 16,384 slots, and waits until each of them calls the cluster ok. */
+export async function startRedisCluster(): Promise<RunningRedisCluster> {
+  const nodes: RunningRedis[] = []
+  const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))
+  try {
+    for (let index = 0; index < 3; index++) {
+      // the default bus port, port + 10,000, may lie beyond 65,535
+      const bus = String(await freePort())
+      const args = ['--cluster-enabled', 'yes', '--cluster-port', bus, '--cluster-node-timeout', '2000']
+      nodes.push(await startRedis({ args }))
+    }
+    await cli(nodes[0]!.port, [
+      ...['--cluster', 'create', ...nodes.map((node) => `127.0.0.1:${node.port}`)],
+      ...['--cluster-replicas', '0', '--cluster-yes'],
+    ])
+    for (const node of nodes) await untilClusterOk(node)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const ids = await Promise.all(nodes.map((node) => node.cli('cluster', 'myid')))
+  const ownerOf = async (slot: number): Promise<number> => {
+    for (const line of (await nodes[0]!.cli('cluster', 'nodes')).split('\n')) {
+      const [id, , , , , , , , ...ranges] = line.split(' ')
+      for (const range of ranges) {
+        const [from, to] = range.split('-').map(Number)
+        if (from !== undefined && slot >= from && slot <= (to ?? from)) return ids.indexOf(id ?? '')
+      }
+    }
+    throw new Error(`nobody owns slot ${slot}`)
+  }
+  return {
+    nodes,
+    startupNodes: nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+    ownerOf,
+    async moveSlot(slot, to) {
+      const from = await ownerOf(slot)
+      const source = nodes[from]!
+      const target = nodes[to]!
+      const at = String(slot)
+      await target.cli('cluster', 'setslot', at, 'importing', ids[from]!)
+      await source.cli('cluster', 'setslot', at, 'migrating', ids[to]!)
+      for (;;) {
+        const keys = (await source.cli('cluster', 'getkeysinslot', at, '100'))
+          .split('\n')
+          .filter((key) => key !== '')
+        if (keys.length === 0) break
+        await source.cli('migrate', '127.0.0.1', String(target.port), '', '0', '5000', 'keys', ...keys)
+      }
+      for (const node of [target, source, ...nodes])
+        await node.cli('cluster', 'setslot', at, 'node', ids[to]!)
+    },
+    stop,
+  }
+}
+
+async function untilClusterOk(node: RunningRedis): Promise<void> {
+  for (const start = Date.now(); Date.now() - start < 20_000; await sleep(20)) {
+    const info = await node.cli('cluster', 'info')
+    if (info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384')) return
+  }
+  throw new Error(`the cluster node on port ${node.port} did not become ok within 20 s`)
+}
