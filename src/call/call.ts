@@ -1,1 +1,280 @@
-// being written
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { type CallScope, currentCallScope } from './call-options.ts'
+import { StableController } from './controller.ts'
+import { headerValue, withHeader } from './headers.ts'
+import type { Verdict } from './outcome.ts'
+import type { RecordedBody } from './recorded-body.ts'
+import { redactUrl } from './redacted-url.ts'
+import { type CapturedBody, captureBody, makeRepeatable } from './request-body.ts'
+import { requestUrl } from './request-url.ts'
+
+type Controller = Dispatcher.DispatchController | null | undefined
+
+/** One attempt of a call, for its record. */
+export interface AttemptRecord {
+  /** When it was dispatched, epoch milliseconds. */
+  at: number
+  /** How long it took until its outcome was known, in milliseconds. */
+  ms: number
+  statusCode?: number
+  /** Code of the error, where there was no response. */
+  code?: string
+}
+
+/** Why a call ended without success, as the layer that ended it knows it. */
+export interface GivenUp {
+  reason: 'exhausted' | 'not-retryable' | 'not-idempotent' | 'body-not-replayable' | 'retry-after-too-long' | 'deadline'
+  /** The earliest time at which the provider wants to hear from us again, epoch milliseconds. */
+  notBefore?: number | undefined
+}
+
+export const callKey: unique symbol = Symbol('undici-resilience.call')
+
+/** Dispatch options that carry the call. */
+export type CallDispatchOptions = Dispatcher.DispatchOptions & { [callKey]?: Call }
+
+/**
+ * One call: what our interceptors share about it, and the front desk before the caller's handler. It hands the caller
+ * one controller at once, lets exactly one final result through, and hears an abort at any moment.
+ */
+export class Call implements Dispatcher.DispatchHandler {
+  /** Our own copy of the caller's options: the layers under the first one share it and may change it. */
+  readonly options: CallDispatchOptions
+  readonly controller: StableController
+  /** Per-call options: `withCallOptions`. */
+  readonly scope: CallScope | undefined
+  /** Monotonic start of the call, `performance.now()` milliseconds. */
+  readonly startedAt: number
+  /** Monotonic start of the attempt in hand. */
+  attemptStartedAt: number
+  /** Number of the attempt in hand, and when the call is over the number of attempts made; 0 if none was let through. */
+  attempt = 1
+  /** Attempts whose failure the retry layer has seen; made when there is something to put in. */
+  history: AttemptRecord[] | undefined
+  /** What the `classify` hook said of the attempt in hand. */
+  verdict: Verdict | undefined
+  /** When the call as a whole times out, `performance.now()` milliseconds. */
+  deadline = Infinity
+  givenUp: GivenUp | undefined
+  /** The caller aborted, or its body or handler failed: no failure of the server. */
+  cancelled = false
+  finished = false
+  deadLetterId: string | undefined
+  #idempotencyKey: string | undefined
+  readonly #handler: Dispatcher.DispatchHandler
+  readonly #context = {}
+  #body: RecordedBody | undefined
+  #bodyHeld = false
+  #url: string | undefined
+  #cancelHooks: (() => void)[] | undefined
+
+  constructor(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
+    this.options = { ...options, [callKey]: this }
+    this.#handler = handler
+    this.controller = new StableController(this)
+    this.attemptStartedAt = this.startedAt = performance.now()
+    this.scope = currentCallScope()
+    if (this.scope !== undefined) {
+      if (this.scope.idempotencyKey !== undefined) this.setIdempotencyKey(this.scope.idempotencyKey)
+      this.scope.onCall?.(this)
+    }
+  }
+
+  get method(): string {
+    return this.options.method
+  }
+
+  get origin(): string {
+    const { origin } = this.options
+    return typeof origin === 'string' ? origin : (origin?.origin ?? '')
+  }
+
+  /** The whole url as it was asked for; it may hold secrets. */
+  get url(): string {
+    return (this.#url ??= requestUrl(this.options))
+  }
+
+  /** The url as it may be logged. */
+  get redactedUrl(): string {
+    return redactUrl(this.url)
+  }
+
+  get labels(): Record<string, string> | undefined {
+    return this.scope?.labels
+  }
+
+  get orderingKey(): string | undefined {
+    return this.scope?.orderingKey
+  }
+
+  /** The value of the Idempotency-Key header, whoever set it. */
+  get idempotencyKey(): string | undefined {
+    return (this.#idempotencyKey ??= headerValue(this.options.headers, 'idempotency-key'))
+  }
+
+  /** Adds the header for all attempts, unless the caller sends one already. */
+  setIdempotencyKey(key: string): void {
+    if (this.idempotencyKey !== undefined) return
+    this.#idempotencyKey = key
+    this.options.headers = withHeader(this.options.headers, 'idempotency-key', key) as never
+  }
+
+  /** Tells the caller's handler that the request starts. Once, before the first attempt. */
+  start(): void {
+    this.#handler.onRequestStart?.(this.controller, this.#context)
+  }
+
+  /**
+   * The options with a body that can be sent again, kept up to `bytes`. To be called by each layer that sends the body
+   * again or keeps it, with the options that it was given: an interceptor between may have copied them.
+   */
+  recordUpTo(options: Dispatcher.DispatchOptions, bytes: number): Dispatcher.DispatchOptions {
+    if (options.body === null || options.body === undefined) return options
+    if (this.#body === undefined) {
+      const own = options === this.options ? this.options : { ...options }
+      this.#body = makeRepeatable(own, this.#failSource)
+      options = own
+    }
+    if (this.#body !== undefined && bytes > this.#body.limit) this.#body.limit = bytes
+    return options
+  }
+
+  /** Whether the next attempt would send the same body whole. */
+  get bodyReplayable(): boolean {
+    return this.#body?.replayable ?? true
+  }
+
+  /** Keeps the body's source open after the end of the call, until `releaseBody`: a record may need the rest of it. */
+  holdBody(): void {
+    this.#bodyHeld = true
+  }
+
+  /** Reads the body for a record. What was never sent is pulled for at most `timeoutMs`. */
+  readBody(maxBytes: number, timeoutMs: number): Promise<CapturedBody> {
+    return captureBody(this.#body ?? this.options.body, maxBytes, timeoutMs)
+  }
+
+  releaseBody(): void {
+    this.#bodyHeld = false
+    if (this.finished) this.#body?.close()
+  }
+
+  /** The result is final and a success: nothing will be sent again, so nothing need be kept. */
+  settle(): void {
+    this.#body?.forget()
+  }
+
+  /** Takes back the attempt in hand: it was refused before anything was sent. */
+  refused(): void {
+    this.attempt -= 1
+  }
+
+  logAttempt(facts: { statusCode?: number; code?: string | undefined }): void {
+    const now = performance.now()
+    const record: AttemptRecord = {
+      at: Math.round(performance.timeOrigin + this.attemptStartedAt),
+      ms: Math.round(now - this.attemptStartedAt),
+    }
+    if (facts.statusCode !== undefined) record.statusCode = facts.statusCode
+    if (facts.code !== undefined) record.code = facts.code
+    ;(this.history ??= []).push(record)
+  }
+
+  /** Runs `hook` when the caller aborts, before the attempt in hand is told: for timers, permits and leases. */
+  onCancel(hook: () => void): void {
+    ;(this.#cancelHooks ??= []).push(hook)
+  }
+
+  offCancel(hook: () => void): void {
+    const at = this.#cancelHooks?.indexOf(hook) ?? -1
+    if (at !== -1) this.#cancelHooks?.splice(at, 1)
+  }
+
+  /** The caller aborts: what waits is told, then the attempt in hand, and the caller gets its reason at once. */
+  cancel(reason: Error): void {
+    if (this.finished) return
+    this.cancelled = true
+    const hooks = this.#cancelHooks
+    this.#cancelHooks = undefined
+    if (hooks !== undefined) for (const hook of hooks) hook()
+    this.controller.attempt?.abort(reason)
+    this.onResponseError(this.controller.attempt, reason)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    if (this.controller.attempt !== controller) this.controller.attach(controller)
+    // a redirect interceptor under us hands on its history through the context
+    if (typeof context === 'object' && context !== null) Object.assign(this.#context, context)
+  }
+
+  onRequestUpgrade(controller: Controller, statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void {
+    this.#finish()
+    if (controller) this.controller.rawHeaders = controller.rawHeaders ?? null
+    this.#handler.onRequestUpgrade?.(this.controller, statusCode, headers, socket)
+  }
+
+  onResponseStart(controller: Controller, statusCode: number, headers: IncomingHttpHeaders, statusMessage?: string): void {
+    if (this.finished) return
+    if (controller) {
+      if (this.controller.attempt !== controller) this.controller.attach(controller)
+      this.controller.rawHeaders = controller.rawHeaders ?? null
+    }
+    try {
+      this.#handler.onResponseStart?.(this.controller, statusCode, headers, statusMessage)
+    } catch (error) {
+      this.#blameCaller(error)
+    }
+  }
+
+  onResponseData(_controller: Controller, chunk: Buffer): void {
+    if (this.finished) return
+    try {
+      this.#handler.onResponseData?.(this.controller, chunk)
+    } catch (error) {
+      this.#blameCaller(error)
+    }
+  }
+
+  onResponseEnd(controller: Controller, trailers: IncomingHttpHeaders): void {
+    if (this.finished) return
+    this.#finish()
+    if (controller) this.controller.rawTrailers = controller.rawTrailers ?? null
+    this.#handler.onResponseEnd?.(this.controller, trailers)
+  }
+
+  onResponseError(_controller: Controller, error: Error): void {
+    if (this.finished) return
+    this.#finish()
+    this.#handler.onResponseError?.(this.controller, error)
+  }
+
+  onResponseStarted(): void {
+    this.#handler.onResponseStarted?.()
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#handler.onRequestSent?.()
+  }
+
+  /** undici turns the throw into an error of the request; the layers must not take it for one of the server. */
+  #blameCaller(error: unknown): never {
+    this.cancelled = true
+    throw error
+  }
+
+  #finish(): void {
+    this.finished = true
+    this.#cancelHooks = undefined
+    if (!this.#bodyHeld) this.#body?.close()
+  }
+
+  readonly #failSource = (): void => {
+    this.cancelled = true
+  }
+}

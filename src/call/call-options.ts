@@ -1,0 +1,71 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { booleanOption, objectOption, stringOption } from '../options.ts'
+import type { Call } from './call.ts'
+
+/** Options of one call; they travel beside `fetch`, whose `init` drops what it does not know. */
+export interface CallOptions<Retry = unknown> {
+  /**
+   * Makes a call that is not idempotent by its method safe to retry: sent as the `Idempotency-Key` header with every
+   * attempt and every replay. Only useful where the provider honours it.
+   */
+  idempotencyKey?: string
+  /** Put on the events, logs and the dead letter of this call. Merged over those of the stack. */
+  labels?: Record<string, string>
+  /** `false`: one attempt only. An object: laid over the stack's retry options for this call. */
+  retry?: Retry | false
+  /** `false`: this call is never captured as a dead letter. */
+  deadLetter?: false
+  /** Dead letters with the same key are replayed in the order of their capture. */
+  orderingKey?: string
+}
+
+/** What travels: the options, and for our own client a way to learn what became of the call. */
+export interface CallScope extends CallOptions {
+  onCall?: (call: Call) => void
+}
+
+const storage = new AsyncLocalStorage<CallScope>()
+
+/** Stays false until the first use, so that a process that never uses per-call options pays nothing for them. */
+let used = false
+
+export function currentCallScope(): CallScope | undefined {
+  return used ? storage.getStore() : undefined
+}
+
+export function runInCallScope<T>(scope: CallScope, run: () => T): T {
+  used = true
+  return storage.run({ ...storage.getStore(), ...scope }, run)
+}
+
+const known = ['idempotencyKey', 'labels', 'retry', 'deadLetter', 'orderingKey'] as const
+
+/** Checks per-call options, except `retry`, which the retry interceptor knows. */
+export function checkCallOptions(options: CallOptions): void {
+  objectOption('withCallOptions', options, known)
+  if (options.idempotencyKey !== undefined) headerValueOption('idempotencyKey', options.idempotencyKey)
+  if (options.orderingKey !== undefined) stringOption('orderingKey', options.orderingKey)
+  if (options.deadLetter !== undefined && booleanOption('deadLetter', options.deadLetter)) {
+    throw new RangeError('`deadLetter` must be false or left out, got true')
+  }
+  if (options.labels !== undefined) labelsOption('labels', options.labels)
+}
+
+/** A string that may stand in a header (RFC 9110, 5.5: visible ASCII here, since providers compare keys byte by byte). */
+export function headerValueOption(name: string, value: unknown): string {
+  const text = stringOption(name, value)
+  if (!/^[\x21-\x7e]+$/.test(text)) {
+    throw new RangeError(`\`${name}\` must be visible ASCII without spaces, got ${JSON.stringify(text)}`)
+  }
+  return text
+}
+
+export function labelsOption(name: string, value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TypeError(`\`${name}\` must be an object of strings, got ${Array.isArray(value) ? 'an array' : String(value)}`)
+  }
+  for (const [label, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw new TypeError(`\`${name}.${label}\` must be a string, got ${String(text)}`)
+  }
+  return value as Record<string, string>
+}

@@ -1,0 +1,37 @@
+import type { Dispatcher } from 'undici'
+
+export type RequestHeaders = Dispatcher.DispatchOptions['headers']
+
+type HeaderText = string | Buffer | number | undefined | null | readonly (string | Buffer)[]
+
+/** Each name and value of request headers in any form that undici takes: a flat array, pairs, or an object. */
+export function* eachHeader(headers: RequestHeaders): Generator<[name: string, value: string]> {
+  if (headers === null || headers === undefined) return
+  if (Array.isArray(headers)) {
+    for (let i = 0; i + 1 < headers.length; i += 2) yield* expanded(String(headers[i]), headers[i + 1])
+  } else if (Symbol.iterator in headers) {
+    for (const [name, value] of headers as Iterable<[string, HeaderText]>) yield* expanded(name, value)
+  } else {
+    for (const name of Object.keys(headers)) yield* expanded(name, (headers as Record<string, HeaderText>)[name])
+  }
+}
+
+function* expanded(name: string, value: HeaderText): Generator<[string, string]> {
+  if (value === null || value === undefined) return
+  if (Array.isArray(value)) for (const item of value) yield [name, String(item)]
+  else yield [name, String(value as string)]
+}
+
+/** The first value of a header, by its lower-case name. */
+export function headerValue(headers: RequestHeaders, name: string): string | undefined {
+  for (const [key, value] of eachHeader(headers)) if (key.toLowerCase() === name) return value
+  return undefined
+}
+
+/** The headers and one more, in the form that they came in where undici can take it. */
+export function withHeader(headers: RequestHeaders, name: string, value: string): RequestHeaders {
+  if (headers === null || headers === undefined) return { [name]: value }
+  if (Array.isArray(headers)) return [...headers, name, value]
+  if (Symbol.iterator in headers) return [...eachHeader(headers)].flat().concat(name, value)
+  return { ...headers, [name]: value }
+}
