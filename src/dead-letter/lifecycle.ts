@@ -1,0 +1,88 @@
+import { isRepeatable, type DeadLetterRecord, type DeadLetterReplay, type DeadLetterState } from './record.ts'
+import type { AddOptions, Settlement, SettleResult } from './store.ts'
+
+/** How many replays an entry remembers. */
+const KEPT_REPLAYS = 20
+
+/** Where a new entry starts. What cannot be replayed is quarantined from the start, whatever the caller says. */
+export function initialState(record: DeadLetterRecord, options: AddOptions = {}): DeadLetterState {
+  const base = { dueAt: record.notBefore ?? record.timestamp, replayCount: 0, replays: [] }
+  if (!isSendable(record)) {
+    return {
+      ...base,
+      status: 'quarantined',
+      note: `not replayable: ${record.notReplayableReason ?? 'body_unavailable'}`,
+    }
+  }
+  if (options.status === 'quarantined')
+    return { ...base, status: 'quarantined', note: options.note ?? 'imported' }
+  return { ...base, status: 'pending', ...(options.note === undefined ? {} : { note: options.note }) }
+}
+
+/** Does not take the record's word: a body that is not there cannot be sent, whatever `replayable` says. */
+export function isSendable(record: DeadLetterRecord): boolean {
+  if (!record.replayable) return false
+  const { body, bodyBytes, bodyRedacted } = record.request
+  if (record.sealed?.data !== undefined) return true
+  return bodyRedacted !== true && (body?.byteLength ?? 0) === bodyBytes
+}
+
+function remembered(state: DeadLetterState, replay: DeadLetterReplay): readonly DeadLetterReplay[] {
+  return [...state.replays, replay].slice(-KEPT_REPLAYS)
+}
+
+/** What a lease that ended by itself leaves behind. */
+export function lapse(
+  record: DeadLetterRecord,
+  state: DeadLetterState,
+  now: number,
+  maxReplays: number = Infinity,
+): DeadLetterState {
+  if (state.status !== 'sending') return { ...state, status: 'pending' }
+  const replays = remembered(state, { at: now, outcome: 'lapsed' })
+  const replayCount = state.replayCount + 1
+  if (!isRepeatable(record)) {
+    return { ...state, status: 'in_doubt', replays, replayCount, note: 'the replayer was lost while sending' }
+  }
+  if (replayCount >= maxReplays) {
+    return { ...state, status: 'quarantined', replays, replayCount, note: `${replayCount} replays used up` }
+  }
+  return { ...state, status: 'pending', replays, replayCount }
+}
+
+/** The state after a settlement; `undefined` when the entry is done and to be removed. */
+export function settled(
+  state: DeadLetterState,
+  settlement: Settlement,
+  now: number,
+): { result: SettleResult; state: DeadLetterState | undefined } {
+  if (settlement.outcome === 'done') return { result: 'done', state: undefined }
+  if (settlement.outcome === 'later') {
+    return { result: 'again', state: { ...state, status: 'pending', dueAt: now + settlement.delayMs } }
+  }
+  const replays = remembered(state, settlement.replay)
+  if (settlement.outcome !== 'failed') {
+    const { outcome: status, note } = settlement
+    return { result: status, state: { ...state, status, replays, replayCount: state.replayCount + 1, note } }
+  }
+  const replayCount = state.replayCount + 1
+  if (replayCount >= settlement.maxReplays) {
+    const note = `${replayCount} replays used up`
+    return { result: 'quarantined', state: { ...state, status: 'quarantined', replays, replayCount, note } }
+  }
+  return {
+    result: 'again',
+    state: { ...state, status: 'pending', dueAt: now + settlement.delayMs, replays, replayCount },
+  }
+}
+
+/** A person's decision brings it back; `undefined` when it may not come back. */
+export function requeued(
+  record: DeadLetterRecord,
+  state: DeadLetterState,
+  dueAt: number,
+): DeadLetterState | undefined {
+  if (state.status !== 'in_doubt' && state.status !== 'quarantined') return undefined
+  if (!isSendable(record)) return undefined
+  return { status: 'pending', dueAt, replayCount: 0, replays: state.replays }
+}

@@ -1,0 +1,265 @@
+import {
+  deadLetterReasons,
+  type DeadLetterAttempt,
+  type DeadLetterError,
+  type DeadLetterRecord,
+  type DeadLetterReplay,
+  type DeadLetterRequest,
+  type DeadLetterResponse,
+} from './record.ts'
+
+/** The longest record without its bodies, in characters: headers, labels, errors and the response snapshot. */
+export const MAX_RECORD_CHARS = 1024 * 1024
+
+/** The longest body that is read back, in bytes. */
+export const MAX_STORED_BODY_BYTES = 64 * 1024 * 1024
+
+/** What is stored cannot be a dead letter: forged, damaged, or of a newer version. */
+export class DeadLetterFormatError extends Error {
+  readonly code = 'ERR_DEAD_LETTER_FORMAT'
+  override readonly name = 'DeadLetterFormatError'
+  /** The entry, where it is known. */
+  readonly id: string | undefined
+
+  constructor(message: string, id?: string) {
+    super(message)
+    this.id = id
+  }
+}
+
+/** The record without its bodies, which stores keep beside it as bytes. */
+export function recordToJson(record: DeadLetterRecord): string {
+  const { request, sealed, ...rest } = record
+  const { body: _body, ...bare } = request
+  return JSON.stringify({
+    ...rest,
+    request: bare,
+    ...(sealed === undefined ? {} : { sealed: { keyId: sealed.keyId } }),
+  })
+}
+
+/**
+ * Reads a stored record. Every field is checked and copied, so that neither an unknown key (`__proto__`), nor a wrong
+ * type, nor a depth or size beyond the limits gets any further.
+ * @throws {DeadLetterFormatError} naming the field.
+ */
+export function recordFromJson(json: string, body?: Uint8Array, sealed?: Uint8Array): DeadLetterRecord {
+  if (json.length > MAX_RECORD_CHARS) {
+    throw new DeadLetterFormatError(`the record has ${json.length} characters, more than ${MAX_RECORD_CHARS}`)
+  }
+  const bytes = (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0)
+  if (bytes > MAX_STORED_BODY_BYTES) {
+    throw new DeadLetterFormatError(`the bodies have ${bytes} bytes, more than ${MAX_STORED_BODY_BYTES}`)
+  }
+  return recordFromValue(parseJson(json), body, sealed)
+}
+
+export function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch (error) {
+    throw new DeadLetterFormatError(
+      `not JSON: ${error instanceof Error ? error.message.slice(0, 200) : 'unreadable'}`,
+    )
+  }
+}
+
+export function recordFromValue(
+  value: unknown,
+  body?: Uint8Array,
+  sealedData?: Uint8Array,
+): DeadLetterRecord {
+  const fields = object('record', value)
+  if (fields['version'] !== 1) {
+    throw new DeadLetterFormatError(
+      `\`version\` must be 1, got ${JSON.stringify(fields['version'])?.slice(0, 40)}`,
+    )
+  }
+  const keyId =
+    fields['sealed'] === undefined
+      ? undefined
+      : text('sealed.keyId', object('sealed', fields['sealed'])['keyId'], 256)
+  const delivery = fields['delivery']
+  if (delivery !== 'not_sent' && delivery !== 'unknown' && delivery !== 'responded') throw wrong('delivery')
+  const reason = deadLetterReasons.find((known) => known === fields['reason'])
+  if (reason === undefined) throw wrong('reason')
+  return {
+    version: 1,
+    id: identifier(fields['id']),
+    name: text('name', fields['name'], 256),
+    timestamp: integer('timestamp', fields['timestamp']),
+    firstAttemptAt: optional(fields['firstAttemptAt'], (v) => integer('firstAttemptAt', v)),
+    reason,
+    delivery,
+    retryCount: integer('retryCount', fields['retryCount']),
+    attempts: list('attempts', fields['attempts'], 1000, attempt),
+    request: request(fields['request'], body),
+    response: optional(fields['response'], response),
+    error: error(fields['error'], 0),
+    replayable: boolean('replayable', fields['replayable']),
+    notReplayableReason: optional(fields['notReplayableReason'], notReplayable),
+    idempotencyKey: optional(fields['idempotencyKey'], (v) => text('idempotencyKey', v, 1024)),
+    idempotencyHeader: optional(fields['idempotencyHeader'], (v) => text('idempotencyHeader', v, 256)),
+    orderingKey: optional(fields['orderingKey'], (v) => text('orderingKey', v, 1024)),
+    labels: optional(fields['labels'], (v) =>
+      dictionary('labels', v, (name, item) => text(name, item, 4096)),
+    ),
+    traceparent: optional(fields['traceparent'], (v) => text('traceparent', v, 512)),
+    notBefore: optional(fields['notBefore'], (v) => integer('notBefore', v)),
+    sealed: keyId === undefined ? undefined : { keyId, data: sealedData },
+    editedFrom: optional(fields['editedFrom'], (v) => text('editedFrom', v, 128)),
+  }
+}
+
+function request(value: unknown, body: Uint8Array | undefined): DeadLetterRequest {
+  const fields = object('request', value)
+  return {
+    method: text('request.method', fields['method'], 64),
+    url: text('request.url', fields['url'], 65_536),
+    headers: dictionary('request.headers', fields['headers'], headerValue),
+    omittedHeaders: optional(fields['omittedHeaders'], (v) => list('request.omittedHeaders', v, 1000, name)),
+    redactedQuery: optional(fields['redactedQuery'], (v) => list('request.redactedQuery', v, 1000, name)),
+    body,
+    bodyBytes: integer('request.bodyBytes', fields['bodyBytes']),
+    bodySha256: optional(fields['bodySha256'], (v) => text('request.bodySha256', v, 64)),
+    bodyRedacted: optional(fields['bodyRedacted'], (v) => boolean('request.bodyRedacted', v)),
+  }
+}
+
+function response(value: unknown): DeadLetterResponse {
+  const fields = object('response', value)
+  return {
+    statusCode: integer('response.statusCode', fields['statusCode']),
+    headers: dictionary('response.headers', fields['headers'], headerValue),
+    body: optional(fields['body'], (v) => text('response.body', v, MAX_RECORD_CHARS)),
+    truncated: optional(fields['truncated'], (v) => boolean('response.truncated', v)),
+  }
+}
+
+function attempt(field: string, value: unknown): DeadLetterAttempt {
+  const fields = object(field, value)
+  return {
+    at: integer(`${field}.at`, fields['at']),
+    ms: integer(`${field}.ms`, fields['ms']),
+    statusCode: optional(fields['statusCode'], (v) => integer(`${field}.statusCode`, v)),
+    code: optional(fields['code'], (v) => text(`${field}.code`, v, 256)),
+  }
+}
+
+function error(value: unknown, depth: number): DeadLetterError {
+  if (depth > 5) throw new DeadLetterFormatError('`error` is nested deeper than 5')
+  const fields = object('error', value)
+  return {
+    name: text('error.name', fields['name'], 256),
+    message: text('error.message', fields['message'], 8192),
+    code: optional(fields['code'], (v) => text('error.code', v, 256)),
+    cause: optional(fields['cause'], (v) => error(v, depth + 1)),
+    errors: optional(fields['errors'], (v) =>
+      list('error.errors', v, 5, (_, item) => error(item, depth + 1)),
+    ),
+  }
+}
+
+const replayOutcomes = ['done', 'failed', 'in_doubt', 'refused', 'lapsed'] as const
+
+/** Reads the `replays` of an entry's state. */
+export function replaysFromValue(value: unknown): DeadLetterReplay[] {
+  return list('replays', value, 100, (field, item) => {
+    const fields = object(field, item)
+    const outcome = replayOutcomes.find((known) => known === fields['outcome'])
+    if (outcome === undefined) throw wrong(`${field}.outcome`)
+    return {
+      at: integer(`${field}.at`, fields['at']),
+      ms: optional(fields['ms'], (v) => integer(`${field}.ms`, v)),
+      outcome,
+      statusCode: optional(fields['statusCode'], (v) => integer(`${field}.statusCode`, v)),
+      code: optional(fields['code'], (v) => text(`${field}.code`, v, 256)),
+    }
+  })
+}
+
+function wrong(field: string): DeadLetterFormatError {
+  return new DeadLetterFormatError(`\`${field}\` is missing or of the wrong type`)
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function object(field: string, value: unknown): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(field)
+  return value as Fields
+}
+
+function text(field: string, value: unknown, max: number): string {
+  if (typeof value !== 'string') throw wrong(field)
+  if (value.length > max) throw new DeadLetterFormatError(`\`${field}\` has more than ${max} characters`)
+  return value
+}
+
+function name(field: string, value: unknown): string {
+  return text(field, value, 1024)
+}
+
+/** Ids become parts of keys and of lines in terminals. */
+function identifier(value: unknown): string {
+  const id = text('id', value, 128)
+  if (!/^[\w.-]+$/.test(id))
+    throw new DeadLetterFormatError('`id` may hold only letters, digits, `.`, `_` and `-`')
+  return id
+}
+
+function integer(field: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong(field)
+  return value
+}
+
+function boolean(field: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw wrong(field)
+  return value
+}
+
+function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
+  return value === undefined || value === null ? undefined : read(value)
+}
+
+function list<T>(
+  field: string,
+  value: unknown,
+  max: number,
+  item: (field: string, value: unknown) => T,
+): T[] {
+  if (!Array.isArray(value)) throw wrong(field)
+  if (value.length > max) throw new DeadLetterFormatError(`\`${field}\` has more than ${max} items`)
+  return value.map((entry, index) => item(`${field}[${index}]`, entry))
+}
+
+function dictionary<T>(
+  field: string,
+  value: unknown,
+  item: (field: string, value: unknown) => T,
+): Record<string, T> {
+  const entries = Object.entries(object(field, value))
+  if (entries.length > 1000) throw new DeadLetterFormatError(`\`${field}\` has more than 1000 items`)
+  // without a prototype, `__proto__` is a name like any other
+  const copy = Object.create(null) as Record<string, T>
+  for (const [key, entry] of entries) copy[key] = item(`${field}.${key.slice(0, 64)}`, entry)
+  return copy
+}
+
+function headerValue(field: string, value: unknown): string | readonly string[] {
+  return Array.isArray(value)
+    ? list(field, value, 1000, (at, item) => text(at, item, 65_536))
+    : text(field, value, 65_536)
+}
+
+const notReplayableReasons = [
+  'body_too_large',
+  'body_incomplete',
+  'body_redacted',
+  'body_unavailable',
+] as const
+
+function notReplayable(value: unknown): (typeof notReplayableReasons)[number] {
+  const reason = notReplayableReasons.find((known) => known === value)
+  if (reason === undefined) throw wrong('notReplayableReason')
+  return reason
+}

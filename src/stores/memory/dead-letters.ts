@@ -1,0 +1,325 @@
+import { checkClaim } from '../../dead-letter/claim-options.ts'
+import { reportEvicted } from '../../dead-letter/evicted.ts'
+import { checkQuery, encodeCursor, matchesFilter } from '../../dead-letter/filter.ts'
+import { initialState, isSendable, lapse, requeued, settled } from '../../dead-letter/lifecycle.ts'
+import { recordToJson } from '../../dead-letter/record-json.ts'
+import type {
+  ClaimedDeadLetter,
+  DeadLetter,
+  DeadLetterRecord,
+  DeadLetterState,
+} from '../../dead-letter/record.ts'
+import { checkRetention, type Retention } from '../../dead-letter/retention.ts'
+import type {
+  AddOptions,
+  AddResult,
+  ClaimOptions,
+  ClaimResult,
+  DeadLetterPage,
+  DeadLetterQuery,
+  DeadLetterStats,
+  DeadLetterStore,
+  RetentionOptions,
+  Settlement,
+  SettleResult,
+} from '../../dead-letter/store.ts'
+import { durationOption, objectOption } from '../../options.ts'
+
+export interface MemoryDeadLettersOptions extends RetentionOptions {
+  /** Epoch milliseconds; default `Date.now`. */
+  now?: () => number
+}
+
+interface Entry {
+  readonly record: DeadLetterRecord
+  readonly bytes: number
+  state: DeadLetterState
+  fence: number
+  leaseUntil: number
+}
+
+const defaults: Retention = { maxRecords: 1000, maxBytes: 64 * 1024 * 1024, maxAgeMs: Infinity }
+const MAX_TOMBSTONES = 10_000
+
+/**
+ * Dead letters in this process: for tests, for tools, and as the default where nothing else is configured. They end
+ * with the process. At most `maxRecords` (1,000) and `maxBytes` (64 MiB) are kept, the oldest are evicted.
+ */
+export function memoryDeadLetters(options: MemoryDeadLettersOptions = {}): DeadLetterStore {
+  objectOption('memoryDeadLetters', options, ['maxRecords', 'maxBytes', 'maxAgeMs', 'now'])
+  return new MemoryDeadLetters(checkRetention(options, defaults), options.now ?? Date.now)
+}
+
+class MemoryDeadLetters implements DeadLetterStore {
+  readonly #retention: Retention
+  readonly #now: () => number
+  /** In the order of adding, which is the order of eviction. */
+  readonly #entries = new Map<string, Entry>()
+  readonly #tombstones = new Set<string>()
+  #bytes = 0
+  #fence = 0
+  #closed = false
+  readonly #counters = { captured: 0, replayed: 0, evicted: 0, discarded: 0 }
+
+  constructor(retention: Retention, now: () => number) {
+    this.#retention = retention
+    this.#now = now
+  }
+
+  async add(records: readonly DeadLetterRecord[], options: AddOptions = {}): Promise<AddResult> {
+    this.#open()
+    const result = {
+      kept: [] as string[],
+      settled: [] as string[],
+      evicted: [] as string[],
+      refused: [] as string[],
+    }
+    let duplicates = 0
+    this.#evictAged(result.evicted)
+    for (const record of records) {
+      if (this.#tombstones.has(record.id)) {
+        result.settled.push(record.id)
+      } else if (this.#entries.has(record.id)) {
+        duplicates++
+        result.kept.push(record.id)
+      } else if (this.#insert(record, options, result.evicted)) {
+        result.kept.push(record.id)
+      } else {
+        result.refused.push(record.id)
+      }
+    }
+    return { ...result, duplicates }
+  }
+
+  #insert(record: DeadLetterRecord, options: AddOptions, evicted: string[]): boolean {
+    const { maxBytes, maxRecords } = this.#retention
+    const bytes =
+      recordToJson(record).length +
+      (record.request.body?.byteLength ?? 0) +
+      (record.sealed?.data?.byteLength ?? 0)
+    if (bytes > maxBytes) return false
+    while (this.#entries.size >= maxRecords || this.#bytes + bytes > maxBytes) {
+      const oldest = this.#oldestFree()
+      if (oldest === undefined) return false
+      this.#evict(oldest, evicted)
+    }
+    this.#entries.set(record.id, {
+      record,
+      bytes,
+      state: initialState(record, options),
+      fence: 0,
+      leaseUntil: 0,
+    })
+    this.#bytes += bytes
+    this.#counters.captured++
+    return true
+  }
+
+  #oldestFree(): Entry | undefined {
+    for (const entry of this.#entries.values()) if (!this.#held(entry)) return entry
+    return undefined
+  }
+
+  #held(entry: Entry): boolean {
+    return (
+      (entry.state.status === 'leased' || entry.state.status === 'sending') && entry.leaseUntil > this.#now()
+    )
+  }
+
+  #evict(entry: Entry, evicted: string[]): void {
+    this.#remove(entry)
+    this.#counters.evicted++
+    evicted.push(entry.record.id)
+    reportEvicted(entry.record.id, entry.record.name)
+  }
+
+  #evictAged(evicted: string[]): void {
+    if (this.#retention.maxAgeMs === Infinity) return
+    const before = this.#now() - this.#retention.maxAgeMs
+    for (const entry of this.#entries.values()) {
+      if (entry.record.timestamp < before && !this.#held(entry)) this.#evict(entry, evicted)
+    }
+  }
+
+  #remove(entry: Entry): void {
+    this.#entries.delete(entry.record.id)
+    this.#bytes -= entry.bytes
+  }
+
+  async get(id: string): Promise<DeadLetter | undefined> {
+    this.#open()
+    const entry = this.#entries.get(id)
+    return entry === undefined ? undefined : { ...entry.record, ...entry.state }
+  }
+
+  async list(query?: DeadLetterQuery): Promise<DeadLetterPage> {
+    this.#open()
+    const { filter, limit, after } = checkQuery(query)
+    const found = [...this.#entries.values()]
+      .map(withoutBodies)
+      .filter((item) => matchesFilter(item, filter))
+      .sort(newestFirst)
+    const start = after === undefined ? 0 : found.findIndex((item) => newestFirst(item, after) > 0)
+    if (start === -1) return { items: [] }
+    const items = found.slice(start, start + limit)
+    return found.length > start + limit ? { items, cursor: encodeCursor(items.at(-1)!) } : { items }
+  }
+
+  async stats(): Promise<DeadLetterStats> {
+    this.#open()
+    const byStatus = { pending: 0, leased: 0, sending: 0, in_doubt: 0, quarantined: 0 }
+    let due = 0
+    let oldest: number | undefined
+    const now = this.#now()
+    for (const { record, state } of this.#entries.values()) {
+      byStatus[state.status]++
+      if (state.status === 'pending' && state.dueAt <= now) due++
+      if (oldest === undefined || record.timestamp < oldest) oldest = record.timestamp
+    }
+    return {
+      total: this.#entries.size,
+      byStatus,
+      bytes: this.#bytes,
+      oldest,
+      due,
+      counters: { ...this.#counters },
+    }
+  }
+
+  async claim(options: ClaimOptions): Promise<ClaimResult> {
+    this.#open()
+    const { limit, leaseMs, maxReplays, filter, ids, transfer } = checkClaim(options)
+    const now = this.#now()
+    this.#evictAged([])
+    const candidates: Entry[] = []
+    for (const entry of this.#entries.values()) {
+      const { status } = entry.state
+      if (status === 'leased' || status === 'sending') {
+        if (entry.leaseUntil > now) continue
+        entry.state = lapse(entry.record, entry.state, now, maxReplays)
+      }
+      if (ids !== undefined && !ids.includes(entry.record.id)) continue
+      if (filter !== undefined && !matchesFilter({ ...entry.record, ...entry.state }, filter)) continue
+      if (transfer) candidates.push(entry)
+      else if (!isSendable(entry.record)) continue
+      else if (ids !== undefined || (entry.state.status === 'pending' && entry.state.dueAt <= now))
+        candidates.push(entry)
+    }
+    const items: ClaimedDeadLetter[] = []
+    for (const entry of candidates.sort(dueFirst)) {
+      if (items.length === limit) break
+      if (!transfer && this.#isBlocked(entry)) continue
+      entry.state = { ...entry.state, status: 'leased' }
+      entry.fence = ++this.#fence
+      entry.leaseUntil = now + leaseMs
+      items.push({ ...entry.record, ...entry.state, fence: entry.fence, leaseUntil: entry.leaseUntil })
+    }
+    return { items, corrupt: [] }
+  }
+
+  /** An entry with an ordering key waits until no older one with the same key is left. */
+  #isBlocked({ record }: Entry): boolean {
+    if (record.orderingKey === undefined) return false
+    for (const other of this.#entries.values()) {
+      if (other.record.orderingKey === record.orderingKey && other.record.id < record.id) return true
+    }
+    return false
+  }
+
+  async renew(id: string, fence: number, leaseMs: number): Promise<boolean> {
+    this.#open()
+    durationOption('leaseMs', leaseMs, 1)
+    const entry = this.#claimed(id, fence)
+    if (entry === undefined) return false
+    entry.state = { ...entry.state, status: 'sending' }
+    entry.leaseUntil = this.#now() + leaseMs
+    return true
+  }
+
+  #claimed(id: string, fence: number): Entry | undefined {
+    const entry = this.#entries.get(id)
+    if (entry?.fence !== fence) return undefined
+    return entry.state.status === 'leased' || entry.state.status === 'sending' ? entry : undefined
+  }
+
+  async settle(id: string, fence: number, settlement: Settlement): Promise<SettleResult> {
+    this.#open()
+    if (!this.#entries.has(id)) return 'gone'
+    const entry = this.#claimed(id, fence)
+    if (entry === undefined) return 'stale'
+    const { result, state } = settled(entry.state, settlement, this.#now())
+    if (state === undefined) {
+      this.#remove(entry)
+      this.#bury(id)
+      this.#counters.replayed++
+    } else {
+      entry.state = state
+    }
+    return result
+  }
+
+  #bury(id: string): void {
+    this.#tombstones.add(id)
+    if (this.#tombstones.size <= MAX_TOMBSTONES) return
+    for (const oldest of this.#tombstones) {
+      this.#tombstones.delete(oldest)
+      return
+    }
+  }
+
+  async requeue(ids: readonly string[], options: { delayMs?: number } = {}): Promise<number> {
+    this.#open()
+    let count = 0
+    for (const id of ids) {
+      const entry = this.#entries.get(id)
+      const state = entry && requeued(entry.record, entry.state, this.#now() + (options.delayMs ?? 0))
+      if (entry === undefined || state === undefined) continue
+      entry.state = state
+      count++
+    }
+    return count
+  }
+
+  async discard(ids: readonly string[]): Promise<number> {
+    this.#open()
+    let count = 0
+    for (const id of ids) {
+      const entry = this.#entries.get(id)
+      if (entry === undefined || (entry.state.status === 'sending' && this.#held(entry))) continue
+      this.#remove(entry)
+      this.#bury(id)
+      this.#counters.discarded++
+      count++
+    }
+    return count
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#entries.clear()
+    this.#bytes = 0
+  }
+
+  #open(): void {
+    if (this.#closed) throw new Error('the dead-letter store is closed')
+  }
+}
+
+function withoutBodies({ record, state }: Entry): DeadLetter {
+  const { request, sealed, ...rest } = record
+  const { body: _body, ...bare } = request
+  return {
+    ...rest,
+    request: bare,
+    ...(sealed === undefined ? {} : { sealed: { keyId: sealed.keyId } }),
+    ...state,
+  }
+}
+
+function newestFirst(a: { timestamp: number; id: string }, b: { timestamp: number; id: string }): number {
+  return b.timestamp - a.timestamp || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0)
+}
+
+function dueFirst(a: Entry, b: Entry): number {
+  return a.state.dueAt - b.state.dueAt || (a.record.id < b.record.id ? -1 : 1)
+}

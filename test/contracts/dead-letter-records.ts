@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto'
+import { deadLetterId } from '../../src/dead-letter/id.ts'
+import type { DeadLetterRecord, DeadLetterRequest } from '../../src/dead-letter/record.ts'
+
+export type RecordChanges = Partial<Omit<DeadLetterRecord, 'request'>> & {
+  request?: Partial<DeadLetterRequest>
+}
+
+/** A dead letter as the capture makes it: a PUT with a small JSON body, failed with 503 after four attempts. */
+export function makeRecord(changes: RecordChanges = {}): DeadLetterRecord {
+  const timestamp = changes.timestamp ?? Date.now()
+  const body =
+    changes.request && 'body' in changes.request ? changes.request.body : Buffer.from('{"name":"Ada"}')
+  return {
+    version: 1,
+    id: deadLetterId(),
+    name: 'hubspot',
+    timestamp,
+    firstAttemptAt: timestamp - 50,
+    reason: 'exhausted',
+    delivery: 'responded',
+    retryCount: 1,
+    attempts: [
+      { at: timestamp - 50, ms: 10, statusCode: 503 },
+      { at: timestamp - 20, ms: 12, statusCode: 503 },
+    ],
+    response: { statusCode: 503, headers: { 'content-type': 'text/plain' }, body: 'busy' },
+    error: { name: 'HttpStatus', message: 'the server answered 503', code: 'ERR_HTTP_STATUS' },
+    replayable: true,
+    ...changes,
+    request: {
+      method: 'PUT',
+      url: 'https://api.example.com/contacts/1',
+      headers: { 'content-type': 'application/json', accept: ['a', 'b'] },
+      bodyBytes: body?.byteLength ?? 0,
+      ...(body === undefined ? {} : { bodySha256: createHash('sha256').update(body).digest('hex') }),
+      body,
+      ...changes.request,
+    },
+  }
+}

@@ -1,0 +1,16 @@
+import { memoryDeadLetters } from '../../src/stores/memory/dead-letters.ts'
+import { deadLetterStoreContract } from './dead-letter-store.ts'
+
+deadLetterStoreContract('memory', (retention) => {
+  let passed = 0
+  const store = memoryDeadLetters({ maxRecords: 20_000, ...retention, now: () => Date.now() + passed })
+  return Promise.resolve({
+    store,
+    advance: (ms: number) => {
+      passed += ms
+      return Promise.resolve()
+    },
+    other: () => Promise.resolve(store),
+    dispose: () => store.close(),
+  })
+})
