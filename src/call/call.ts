@@ -25,7 +25,13 @@ export interface AttemptRecord {
 
 /** Why a call ended without success, as the layer that ended it knows it. */
 export interface GivenUp {
-  reason: 'exhausted' | 'not-retryable' | 'not-idempotent' | 'body-not-replayable' | 'retry-after-too-long' | 'deadline'
+  reason:
+    | 'exhausted'
+    | 'circuit-open'
+    | 'not-idempotent'
+    | 'body-not-replayable'
+    | 'retry-after-too-long'
+    | 'deadline'
   /** The earliest time at which the provider wants to hear from us again, epoch milliseconds. */
   notBefore?: number | undefined
 }
@@ -57,6 +63,10 @@ export class Call implements Dispatcher.DispatchHandler {
   verdict: Verdict | undefined
   /** When the call as a whole times out, `performance.now()` milliseconds. */
   deadline = Infinity
+  /** A retry is above what comes now: it may make several attempts of it. */
+  retried = false
+  /** Ends the wait that the call is in, a backoff for example; there is at most one. */
+  waiting: (() => void) | undefined
   givenUp: GivenUp | undefined
   /** The caller aborted, or its body or handler failed: no failure of the server. */
   cancelled = false
@@ -182,6 +192,13 @@ export class Call implements Dispatcher.DispatchHandler {
     ;(this.history ??= []).push(record)
   }
 
+  /** Ends the wait that the call is in, so that no attempt follows it. */
+  stopWaiting(): void {
+    const stop = this.waiting
+    this.waiting = undefined
+    stop?.()
+  }
+
   /** Runs `hook` when the caller aborts, before the attempt in hand is told: for timers, permits and leases. */
   onCancel(hook: () => void): void {
     ;(this.#cancelHooks ??= []).push(hook)
@@ -196,6 +213,7 @@ export class Call implements Dispatcher.DispatchHandler {
   cancel(reason: Error): void {
     if (this.finished) return
     this.cancelled = true
+    this.stopWaiting()
     const hooks = this.#cancelHooks
     this.#cancelHooks = undefined
     if (hooks !== undefined) for (const hook of hooks) hook()

@@ -3,26 +3,22 @@ import { Call, type CallDispatchOptions, callKey } from './call.ts'
 import { isLegacyHandler, type LegacyHandler, LegacyHandlerAdapter } from './legacy-handler.ts'
 
 /**
- * What one interceptor of ours does with a call: dispatches `options` with a handler of its own before `handler`.
- * `options` carry the call. May return `true` and dispatch later.
+ * What one interceptor of ours does with a call: dispatches `options`, which carry the call, with a handler of its own
+ * before `handler`. May return `true` and dispatch later.
  */
-export type Layer = (
-  dispatch: Dispatcher.Dispatch,
-  call: Call,
-  options: Dispatcher.DispatchOptions,
-  handler: Dispatcher.DispatchHandler,
-) => boolean
+export type Layer = (call: Call, options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => boolean
 
 /**
- * Makes an interceptor of a layer. The first of ours that sees a request opens the call; those under it find it on the
+ * Makes an interceptor of a layer, which is made once per composed dispatcher. The first of ours that sees a request opens the call; those under it find it on the
  * options. Upgrades and CONNECT pass through: they have no end at which a layer could let go of them.
  */
-export function interceptor(layer: Layer): Dispatcher.DispatcherComposeInterceptor {
+export function interceptor(makeLayer: (dispatch: Dispatcher.Dispatch) => Layer): Dispatcher.DispatcherComposeInterceptor {
   return (dispatch) => {
+    const layer = makeLayer(dispatch)
     // undici wants a dispatch function of exactly two parameters
     return function resilientDispatch(options, handler) {
       const known = (options as CallDispatchOptions)[callKey]
-      if (known !== undefined) return layer(dispatch, known, options, handler)
+      if (known !== undefined) return layer(known, options, handler)
       const legacy = isLegacyHandler(handler)
       if (legacy) {
         handler = new LegacyHandlerAdapter(handler as LegacyHandler)
@@ -33,7 +29,7 @@ export function interceptor(layer: Layer): Dispatcher.DispatcherComposeIntercept
       call.start()
       // aborted before it began: the caller has its reason already
       if (call.finished) return true
-      return layer(dispatch, call, call.options, call)
+      return layer(call, call.options, call)
     }
   }
 }

@@ -4,7 +4,7 @@ import { headerValue, withHeader } from './headers.ts'
 import { isFormLike, serializeForm } from './multipart.ts'
 import { type BodyChunk, RecordedBody } from './recorded-body.ts'
 
-type Body = Dispatcher.DispatchOptions['body']
+type Body = Exclude<Dispatcher.DispatchOptions['body'], undefined>
 
 /** Whether undici can send this body any number of times as it is. */
 function isRepeatable(body: unknown): boolean {

@@ -1,0 +1,51 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Dispatcher } from 'undici'
+
+/** More than this of a failed response is not worth a kept connection, in bytes. */
+const maxDrainBytes = 65_536
+/** Nor is a longer wait for its end, in milliseconds. */
+const maxDrainMs = 1_000
+
+/**
+ * What is left of an attempt that failed: its response is read to the end while that is cheap, so that the connection
+ * can be used again, else cut off. Nobody waits for it.
+ */
+export class Discard {
+  #controller: Dispatcher.DispatchController | undefined
+  #bytes = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(controller?: Dispatcher.DispatchController, headers?: IncomingHttpHeaders) {
+    if (controller === undefined || controller === null) return
+    this.#controller = controller
+    if (Number(headers?.['content-length'] ?? 0) > maxDrainBytes) {
+      this.#cut()
+      return
+    }
+    this.#timer = setTimeout(() => this.#cut(), maxDrainMs).unref()
+    // a caller that paused the last chunk of nothing: the drain itself is never paused
+    controller.resume()
+  }
+
+  /** A connection takes up an attempt that is already over: it must not send it. */
+  take(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    this.#cut()
+  }
+
+  data(chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#bytes > maxDrainBytes) this.#cut()
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+    this.#controller = undefined
+  }
+
+  #cut(): void {
+    const controller = this.#controller
+    this.end()
+    controller?.abort(new Error('the response of a failed attempt is not read further'))
+  }
+}
