@@ -1,4 +1,4 @@
-import { isRepeatable, type DeadLetterRecord, type DeadLetterReplay, type DeadLetterState } from './record.ts'
+import type { DeadLetterRecord, DeadLetterReplay, DeadLetterState } from './record.ts'
 import type { AddOptions, Settlement, SettleResult } from './store.ts'
 
 /** How many replays an entry remembers. */
@@ -33,15 +33,15 @@ function remembered(state: DeadLetterState, replay: DeadLetterReplay): readonly 
 
 /** What a lease that ended by itself leaves behind. */
 export function lapse(
-  record: DeadLetterRecord,
   state: DeadLetterState,
+  repeatable: boolean,
   now: number,
   maxReplays: number = Infinity,
 ): DeadLetterState {
   if (state.status !== 'sending') return { ...state, status: 'pending' }
   const replays = remembered(state, { at: now, outcome: 'lapsed' })
   const replayCount = state.replayCount + 1
-  if (!isRepeatable(record)) {
+  if (!repeatable) {
     return { ...state, status: 'in_doubt', replays, replayCount, note: 'the replayer was lost while sending' }
   }
   if (replayCount >= maxReplays) {
@@ -77,12 +77,8 @@ export function settled(
 }
 
 /** A person's decision brings it back; `undefined` when it may not come back. */
-export function requeued(
-  record: DeadLetterRecord,
-  state: DeadLetterState,
-  dueAt: number,
-): DeadLetterState | undefined {
+export function requeued(state: DeadLetterState, sendable: boolean, dueAt: number): DeadLetterState | undefined {
   if (state.status !== 'in_doubt' && state.status !== 'quarantined') return undefined
-  if (!isSendable(record)) return undefined
+  if (!sendable) return undefined
   return { status: 'pending', dueAt, replayCount: 0, replays: state.replays }
 }

@@ -3,11 +3,12 @@ import { reportEvicted } from '../../dead-letter/evicted.ts'
 import { checkQuery, encodeCursor, matchesFilter } from '../../dead-letter/filter.ts'
 import { initialState, isSendable, lapse, requeued, settled } from '../../dead-letter/lifecycle.ts'
 import { recordToJson } from '../../dead-letter/record-json.ts'
-import type {
-  ClaimedDeadLetter,
-  DeadLetter,
-  DeadLetterRecord,
-  DeadLetterState,
+import {
+  isRepeatable,
+  type ClaimedDeadLetter,
+  type DeadLetter,
+  type DeadLetterRecord,
+  type DeadLetterState,
 } from '../../dead-letter/record.ts'
 import { checkRetention, type Retention } from '../../dead-letter/retention.ts'
 import type {
@@ -196,7 +197,7 @@ class MemoryDeadLetters implements DeadLetterStore {
       const { status } = entry.state
       if (status === 'leased' || status === 'sending') {
         if (entry.leaseUntil > now) continue
-        entry.state = lapse(entry.record, entry.state, now, maxReplays)
+        entry.state = lapse(entry.state, isRepeatable(entry.record), now, maxReplays)
       }
       if (ids !== undefined && !ids.includes(entry.record.id)) continue
       if (filter !== undefined && !matchesFilter({ ...entry.record, ...entry.state }, filter)) continue
@@ -272,7 +273,8 @@ class MemoryDeadLetters implements DeadLetterStore {
     let count = 0
     for (const id of ids) {
       const entry = this.#entries.get(id)
-      const state = entry && requeued(entry.record, entry.state, this.#now() + (options.delayMs ?? 0))
+      const state =
+        entry && requeued(entry.state, isSendable(entry.record), this.#now() + (options.delayMs ?? 0))
       if (entry === undefined || state === undefined) continue
       entry.state = state
       count++

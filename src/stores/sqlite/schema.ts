@@ -1,0 +1,67 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+/** Raised with every change of the tables; kept in the file as `user_version`. */
+export const SCHEMA_VERSION = 1
+
+/**
+ * `record` is the JSON of what was captured, without its bodies. The columns beside it are what filters and claims look
+ * at. `sendable` and `repeatable` are decided once, when the row is made.
+ */
+const tables = `
+  CREATE TABLE dead_letters (
+    id TEXT PRIMARY KEY,
+    ts INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    code TEXT NOT NULL,
+    labels TEXT,
+    ordering_key TEXT,
+    sendable INTEGER NOT NULL,
+    repeatable INTEGER NOT NULL,
+    corrupt INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    fence INTEGER NOT NULL DEFAULT 0,
+    lease_until INTEGER NOT NULL DEFAULT 0,
+    replay_count INTEGER NOT NULL DEFAULT 0,
+    replays TEXT NOT NULL DEFAULT '[]',
+    note TEXT,
+    record TEXT NOT NULL,
+    body BLOB,
+    sealed BLOB
+  ) STRICT;
+  CREATE INDEX dead_letters_by_time ON dead_letters (ts, id);
+  CREATE INDEX dead_letters_by_due ON dead_letters (status, due_at, id);
+  CREATE INDEX dead_letters_by_ordering_key ON dead_letters (ordering_key, id) WHERE ordering_key IS NOT NULL;
+  CREATE TABLE dead_letter_tombstones (id TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX dead_letter_tombstones_by_time ON dead_letter_tombstones (at);
+  CREATE TABLE dead_letter_totals (
+    fence INTEGER NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    captured INTEGER NOT NULL, replayed INTEGER NOT NULL, evicted INTEGER NOT NULL, discarded INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO dead_letter_totals VALUES (0, 0, 0, 0, 0, 0, 0);
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`
+
+/** Makes the tables of an empty file. Several processes may open the same new file at once. */
+export function migrate(db: DatabaseSync): void {
+  if (versionOf(db) === SCHEMA_VERSION) return
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const version = versionOf(db)
+    if (version === 0) db.exec(tables)
+    else if (version !== SCHEMA_VERSION) {
+      throw new Error(`its schema has version ${version}, this package knows ${SCHEMA_VERSION}`)
+    }
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function versionOf(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+}
