@@ -2,7 +2,7 @@ import type { GivenUp } from '../call/call.ts'
 import type { Outcome } from '../call/outcome.ts'
 import { backoffMs } from './backoff.ts'
 import type { RetryPolicy } from './options.ts'
-import { retryAfterOf } from './retry-after.ts'
+import { retryAfterOf } from '../call/retry-after.ts'
 
 /** What a decision is made from. */
 export interface RetryFacts {

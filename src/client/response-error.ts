@@ -1,0 +1,74 @@
+import type { Verdict } from '../call/outcome.ts'
+import { IntegrationError, type IntegrationErrorContext, RateLimitError } from '../errors.ts'
+import { retryAfterOf } from '../call/retry-after.ts'
+
+/** The most of an error body that is read for its message, in bytes. */
+const maxErrorBytes = 16_384
+
+interface ResponseErrorContext extends IntegrationErrorContext {
+  verdict: Verdict | undefined
+}
+
+/** The standard error of a response that is not ok; reads a bounded part of the body for the provider's message. */
+export async function errorOfResponse(response: Response, context: ResponseErrorContext): Promise<IntegrationError> {
+  const { verdict, ...facts } = context
+  const said = await messageOf(response)
+  const detail = verdict?.message ?? said
+  const message = `${facts.method} ${facts.url} answered ${response.status}${detail === undefined ? '' : `: ${detail}`}`
+  const all: IntegrationErrorContext = {
+    ...facts,
+    statusCode: response.status,
+    requestId: verdict?.requestId ?? requestIdOf(response.headers),
+  }
+  if (response.status === 429 || verdict?.kind === 'rate-limited') {
+    const now = Date.now()
+    const retryAfterMs =
+      verdict?.retryAfterMs ??
+      (verdict?.notBefore === undefined ? undefined : Math.max(0, verdict.notBefore - now)) ??
+      retryAfterOf(response.status, Object.fromEntries(response.headers), now)
+    return new RateLimitError(message, { ...all, retryAfterMs })
+  }
+  return new IntegrationError(message, { ...all, code: 'ERR_HTTP_STATUS' })
+}
+
+const requestIdHeaders = ['x-request-id', 'request-id', 'x-correlation-id', 'x-amzn-requestid', 'cf-ray']
+
+function requestIdOf(headers: Headers): string | undefined {
+  for (const name of requestIdHeaders) {
+    const value = headers.get(name)
+    if (value !== null) return value
+  }
+  return undefined
+}
+
+async function messageOf(response: Response): Promise<string | undefined> {
+  const text = await readStart(response)
+  if (text === undefined) return undefined
+  try {
+    const body = JSON.parse(text) as Record<string, unknown> | null
+    for (const field of ['message', 'detail', 'error_description', 'error', 'title']) {
+      const value = body?.[field]
+      if (typeof value === 'string' && value !== '') return value.slice(0, 500)
+    }
+  } catch {
+    // not JSON: a page of a proxy, perhaps. Its text says nothing that the status does not.
+  }
+  return undefined
+}
+
+async function readStart(response: Response): Promise<string | undefined> {
+  if (response.body === null) return undefined
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk)
+      bytes += chunk.byteLength
+      // leaving the loop cancels the rest
+      if (bytes >= maxErrorBytes) break
+    }
+  } catch {
+    // the body broke: the status is still the answer
+  }
+  return Buffer.concat(chunks).toString()
+}
