@@ -1,0 +1,22 @@
+-- ARGV: 6 token, 7 ok | fail | void. What came of a probe; ignored when its round or its lease is over. Replies view,
+-- status, counted | void | ignored.
+local token, result = ARGV[6], ARGV[7]
+
+local function decide()
+  if circuit.state ~= 'h' then return 'ignored' end
+  local held = numbers(redis.call('HGET', KEYS[3], token) or '')
+  if (held[2] or 0) <= now then return 'ignored' end
+  redis.call('HDEL', KEYS[3], token)
+  if result == 'void' then return 'void' end
+  if result == 'fail' then
+    open()
+  elseif circuit.successes + 1 >= policy.probes then
+    move('c', 0, 0, '-')
+  else
+    circuit.successes = redis.call('HINCRBY', KEYS[1], 'ps', 1)
+  end
+  return 'counted'
+end
+
+local outcome = decide()
+return { view(), status, outcome }
