@@ -144,7 +144,7 @@ export class Call implements Dispatcher.DispatchHandler {
     if (options.body === null || options.body === undefined) return options
     if (this.#body === undefined) {
       const own = options === this.options ? this.options : { ...options }
-      this.#body = makeRepeatable(own, this.#failSource)
+      this.#body = makeRepeatable(own, () => (this.cancelled = true))
       options = own
     }
     if (this.#body !== undefined && bytes > this.#body.limit) this.#body.limit = bytes
@@ -290,9 +290,5 @@ export class Call implements Dispatcher.DispatchHandler {
     this.finished = true
     this.#cancelHooks = undefined
     if (!this.#bodyHeld) this.#body?.close()
-  }
-
-  readonly #failSource = (): void => {
-    this.cancelled = true
   }
 }
