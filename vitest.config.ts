@@ -12,6 +12,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/chaos/**', 'test/compat/**'],
+    // tests of memory ask for a collection before they measure
+    execArgv: ['--expose-gc'],
     testTimeout: 15_000,
     hookTimeout: 60_000,
   },

@@ -104,8 +104,8 @@ export class TimeoutHandler implements Dispatcher.DispatchHandler {
     const call = this.#call
     const { ms, name } = this.#policy
     call.offCancel(this.#stop)
-    const what = this.#scope === 'call' ? 'call' : `attempt ${call.attempt} of the call`
-    this.#error = new RequestTimeoutError(`the ${what} took longer than ${ms} ms`, {
+    const what = this.#scope === 'call' ? 'the call' : `attempt ${call.attempt}`
+    this.#error = new RequestTimeoutError(`${what} took longer than ${ms} ms`, {
       scope: this.#scope,
       timeoutMs: ms,
       integration: name,

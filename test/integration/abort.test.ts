@@ -1,0 +1,146 @@
+import { getEventListeners } from 'node:events'
+import { Agent, Client, type Dispatcher, fetch as npmFetch, request } from 'undici'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { retry } from '../../src/retry/interceptor.ts'
+import { timeout } from '../../src/timeout/interceptor.ts'
+import { ok, type Provider, silence, startProvider, status } from '../support/provider.ts'
+
+let provider: Provider
+let dispatcher: Dispatcher
+beforeEach(async () => {
+  provider = await startProvider()
+})
+afterEach(async () => {
+  await dispatcher.destroy()
+  await provider.close()
+})
+
+type Send = (signal: AbortSignal) => Promise<unknown>
+const senders: Record<string, Send> = {
+  'built-in fetch': (signal) => fetch(provider.url, { signal, dispatcher } as RequestInit),
+  'npm fetch': (signal) => npmFetch(provider.url, { signal, dispatcher }),
+  'undici.request': (signal) => request(provider.url, { signal, dispatcher }),
+}
+
+async function rejectionTime(send: Send, abortWhen: () => Promise<void>): Promise<{ error: unknown; ms: number }> {
+  const controller = new AbortController()
+  const reason = new Error('the user left')
+  const sent = send(controller.signal).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  await abortWhen()
+  const at = performance.now()
+  controller.abort(reason)
+  const error = await sent
+  expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
+  return { error, ms: performance.now() - at }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
+}
+
+describe.each(Object.keys(senders))('an abort through %s', (sender) => {
+  it('before the first attempt sends nothing', async () => {
+    dispatcher = new Agent().compose(retry())
+    await expect(senders[sender]!(AbortSignal.abort(new Error('left')))).rejects.toThrow('left')
+    expect(provider.received).toHaveLength(0)
+  })
+
+  it('while a connection is awaited rejects at once, and the request is never sent', async () => {
+    // one connection, taken by a request that is never answered
+    const client = new Client(provider.url, { pipelining: 1 })
+    dispatcher = client.compose(retry())
+    provider.replies = [silence]
+    const blocking = request(provider.url, { dispatcher }).catch(() => undefined)
+    await until(() => provider.received.length === 1)
+    const { error, ms } = await rejectionTime(senders[sender]!, async () => undefined)
+    expect(error).toMatchObject({ message: 'the user left' })
+    expect(ms).toBeLessThan(50)
+    await client.destroy()
+    await blocking
+    expect(provider.received).toHaveLength(1)
+  })
+
+  it('during an attempt rejects within 50 ms, and no attempt follows', async () => {
+    provider.replies = [silence]
+    dispatcher = new Agent().compose(timeout({ ms: 60_000 }), retry({ initialBackoffMs: 1, jitter: 'none' }))
+    const { error, ms } = await rejectionTime(senders[sender]!, () => until(() => provider.received.length === 1))
+    expect(error).toMatchObject({ message: 'the user left' })
+    expect(ms).toBeLessThan(50)
+    await until(() => provider.openSockets() === 0)
+    expect(provider.received).toHaveLength(1)
+  })
+
+  it('during a backoff rejects within 50 ms, and no attempt follows', async () => {
+    provider.replies = [status(503), ok]
+    dispatcher = new Agent().compose(retry({ initialBackoffMs: 200, jitter: 'none' }))
+    const { error, ms } = await rejectionTime(senders[sender]!, async () => {
+      await until(() => provider.received.length === 1)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    })
+    expect(error).toMatchObject({ message: 'the user left' })
+    expect(ms).toBeLessThan(50)
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    expect(provider.received).toHaveLength(1)
+  })
+
+  it('during the backoff after a refused connection rejects with the reason', async () => {
+    const gone = await startProvider()
+    const { url } = gone
+    await gone.close()
+    dispatcher = new Agent().compose(retry({ initialBackoffMs: 10_000, jitter: 'none' }))
+    const sendTo: Send = (signal) =>
+      sender === 'undici.request'
+        ? request(url, { signal, dispatcher })
+        : sender === 'npm fetch'
+          ? npmFetch(url, { signal, dispatcher })
+          : fetch(url, { signal, dispatcher } as RequestInit)
+    const { error, ms } = await rejectionTime(sendTo, () => new Promise((resolve) => setTimeout(resolve, 50)))
+    expect(error).toMatchObject({ message: 'the user left' })
+    expect(ms).toBeLessThan(50)
+  })
+})
+
+it('an abort while the body comes reaches the connection', async () => {
+  provider.replies = [(_request, response) => void response.write('first part')]
+  dispatcher = new Agent().compose(retry())
+  const controller = new AbortController()
+  const response = await npmFetch(provider.url, { signal: controller.signal, dispatcher })
+  const reading = response.text()
+  controller.abort(new Error('enough'))
+  await expect(reading).rejects.toThrow('enough')
+  await until(() => provider.openSockets() === 0)
+})
+
+it('an abort in a timer-less wait leaves no timer behind', async () => {
+  provider.replies = [status(503)]
+  dispatcher = new Agent({ keepAliveTimeout: 1 }).compose(retry({ initialBackoffMs: 60_000, jitter: 'none' }))
+  const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const controller = new AbortController()
+  const sent = request(provider.url, { signal: controller.signal, dispatcher })
+  await until(() => provider.received.length === 1)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeGreaterThan(before)
+  controller.abort()
+  await expect(sent).rejects.toThrow()
+  expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeLessThanOrEqual(before)
+})
+
+it('twenty attempts add no listener to the caller: no MaxListenersExceededWarning', async () => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  provider.replies = [...Array.from({ length: 19 }, () => status(503)), ok]
+  dispatcher = new Agent().compose(retry({ maxAttempts: 20, initialBackoffMs: 0 }))
+  const { signal } = new AbortController()
+  const response = await fetch(provider.url, { signal, dispatcher } as RequestInit)
+  expect(response.status).toBe(200)
+  const second = await request(provider.url, { signal, dispatcher })
+  await second.body.dump()
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', onWarning)
+  expect(provider.received).toHaveLength(21)
+  expect(warnings).toEqual([])
+})
