@@ -17,6 +17,8 @@ export interface IntegrationErrorContext {
   /** Attempts made so far, the first included; 0 when none was let through. */
   attempts?: number | undefined
   statusCode?: number | undefined
+  /** The provider's own code for the failure, as `classify` read it: `VALIDATION_ERROR`, `DAILY`. */
+  providerCode?: string | undefined
   /** The provider's id for the request, where it sent one. */
   requestId?: string | undefined
   /** The record that `deadLetters.get(id)` returns. */
@@ -42,6 +44,8 @@ export class IntegrationError extends Error {
   readonly url: string | undefined
   readonly attempts: number
   readonly statusCode: number | undefined
+  /** The provider's own code for the failure; `undefined` when it sent none, or no preset reads it. */
+  readonly providerCode: string | undefined
   readonly requestId: string | undefined
   /** Set when the call was captured; writable because the capture happens after the error is made. */
   deadLetterId: string | undefined
@@ -55,6 +59,7 @@ export class IntegrationError extends Error {
     this.url = context.url
     this.attempts = context.attempts ?? 0
     this.statusCode = context.statusCode
+    this.providerCode = context.providerCode
     this.requestId = context.requestId
     this.deadLetterId = context.deadLetterId
     Object.defineProperty(this, brand, { value: true })

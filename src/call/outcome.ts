@@ -13,16 +13,17 @@ export type Delivery = 'not_sent' | 'unknown' | 'responded'
 export interface Verdict {
   /**
    * `success` and `permanent` are never retried and never count against the circuit; `transient` is retried as far as
-   * that is safe; `rate-limited` is retried whatever the method, since the server refused before it acted.
+   * that is safe; `rate-limited` is retried whatever the method, since the server refused before it acted. Left out, the
+   * status decides: `retry.statusCodes`, and 429 as a limit.
    */
-  kind: 'success' | 'transient' | 'permanent' | 'rate-limited'
+  kind?: 'success' | 'transient' | 'permanent' | 'rate-limited'
   /** The least wait before the next attempt, in milliseconds. */
   retryAfterMs?: number
   /** The server surely did not act, so any method may be sent again. Default: true for `rate-limited`. */
   safeToRetry?: boolean
-  /** Counts against the circuit. Default: `transient` with a status of 500 or more. */
+  /** Counts against the circuit. Default: `transient`, or no `kind`, with a status of 500 or more. */
   circuitFailure?: boolean
-  /** Captured as a dead letter when final. Default: `transient` and `rate-limited`. */
+  /** Captured as a dead letter when final. Default: `transient` and `rate-limited`; without a `kind` by the status. */
   deadLetter?: boolean
   /** The earliest time for a replay, epoch milliseconds: a quota that resets tomorrow. The call ends at once. */
   notBefore?: number
@@ -109,6 +110,6 @@ export const transientStatusCodes: readonly number[] = [408, 429, 500, 501, 502,
 export function isCircuitFailure(outcome: Outcome): boolean {
   if (outcome.kind === 'error') return outcome.code !== 'ERR_CIRCUIT_OPEN'
   const { verdict, statusCode } = outcome
-  if (verdict === undefined) return statusCode >= 500
-  return verdict.circuitFailure ?? (verdict.kind === 'transient' && statusCode >= 500)
+  if (verdict?.circuitFailure !== undefined) return verdict.circuitFailure
+  return statusCode >= 500 && (verdict?.kind === undefined || verdict.kind === 'transient')
 }

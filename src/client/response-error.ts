@@ -18,6 +18,7 @@ export async function errorOfResponse(response: Response, context: ResponseError
   const all: IntegrationErrorContext = {
     ...facts,
     statusCode: response.status,
+    providerCode: verdict?.code,
     requestId: verdict?.requestId ?? requestIdOf(response.headers),
   }
   if (response.status === 429 || verdict?.kind === 'rate-limited') {
