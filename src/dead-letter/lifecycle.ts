@@ -77,7 +77,11 @@ export function settled(
 }
 
 /** A person's decision brings it back; `undefined` when it may not come back. */
-export function requeued(state: DeadLetterState, sendable: boolean, dueAt: number): DeadLetterState | undefined {
+export function requeued(
+  state: DeadLetterState,
+  sendable: boolean,
+  dueAt: number,
+): DeadLetterState | undefined {
   if (state.status !== 'in_doubt' && state.status !== 'quarantined') return undefined
   if (!sendable) return undefined
   return { status: 'pending', dueAt, replayCount: 0, replays: state.replays }

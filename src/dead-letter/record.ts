@@ -167,3 +167,10 @@ export function isRepeatable(record: Pick<DeadLetterRecord, 'idempotencyKey' | '
 export function originOf(record: Pick<DeadLetterRecord, 'request'>): string {
   return URL.canParse(record.request.url) ? new URL(record.request.url).origin : ''
 }
+
+/** The record of an entry, without where it stands: for adding it to another store. */
+export function recordOf(entry: DeadLetter | ClaimedDeadLetter): DeadLetterRecord {
+  const { status: _1, dueAt: _2, replayCount: _3, replays: _4, note: _5, ...rest } = entry
+  const { fence: _6, leaseUntil: _7, ...record } = rest as Partial<ClaimedDeadLetter> & DeadLetterRecord
+  return record
+}

@@ -141,6 +141,8 @@ export interface RetentionOptions {
  * change nothing. Whatever rejects has changed nothing, or is safe to repeat.
  */
 export interface DeadLetterStore {
+  /** Reached over a network, so that captures need a `spool` while it is away. Default false. */
+  readonly remote?: boolean
   /** Keeps the records. Repeating it is harmless. */
   add(records: readonly DeadLetterRecord[], options?: AddOptions): Promise<AddResult>
   /**
