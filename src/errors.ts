@@ -71,7 +71,10 @@ export class RateLimitError extends IntegrationError {
   /** How long the provider asked to wait, in milliseconds; `undefined` when it did not say. */
   readonly retryAfterMs: number | undefined
 
-  constructor(message: string, context: IntegrationErrorContext & { retryAfterMs?: number | undefined } = {}) {
+  constructor(
+    message: string,
+    context: IntegrationErrorContext & { retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, { ...context, code: 'ERR_RATE_LIMITED' })
     this.retryAfterMs = context.retryAfterMs
   }
@@ -96,7 +99,10 @@ export class RequestTimeoutError extends IntegrationError {
   readonly scope: 'attempt' | 'call'
   readonly timeoutMs: number
 
-  constructor(message: string, context: IntegrationErrorContext & { scope: 'attempt' | 'call'; timeoutMs: number }) {
+  constructor(
+    message: string,
+    context: IntegrationErrorContext & { scope: 'attempt' | 'call'; timeoutMs: number },
+  ) {
     super(message, { ...context, code: 'ERR_TIMEOUT' })
     this.scope = context.scope
     this.timeoutMs = context.timeoutMs

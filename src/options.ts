@@ -16,7 +16,13 @@ export interface Bounds {
   max?: number
 }
 
-function checkNumber(name: string, value: unknown, bounds: Bounds, kind: string, fits: (n: number) => boolean): number {
+function checkNumber(
+  name: string,
+  value: unknown,
+  bounds: Bounds,
+  kind: string,
+  fits: (n: number) => boolean,
+): number {
   const max = bounds.max ?? Infinity
   const bound = max === Infinity ? `>= ${bounds.min}` : `>= ${bounds.min} and <= ${max}`
   if (typeof value !== 'number' || Number.isNaN(value)) {
@@ -42,7 +48,8 @@ export function durationOption(name: string, value: unknown, min = 0): number {
 }
 
 export function booleanOption(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw new TypeError(`\`${name}\` must be true or false, got ${shown(value)}`)
+  if (typeof value !== 'boolean')
+    throw new TypeError(`\`${name}\` must be true or false, got ${shown(value)}`)
   return value
 }
 

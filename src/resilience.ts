@@ -100,14 +100,17 @@ export function resilience(options: ResilienceOptions = {}): ResilienceStack {
     layers.push(classification(policy, new Reporter(name, logger)))
   }
   const breaker =
-    options.circuitBreaker === false ? undefined : circuitBreaker({ ...options.circuitBreaker, ...common, store })
+    options.circuitBreaker === false
+      ? undefined
+      : circuitBreaker({ ...options.circuitBreaker, ...common, store })
   if (breaker !== undefined) layers.push(breaker)
   if (options.retry !== false) layers.push(retry({ ...options.retry, ...common }))
   if (options.totalTimeoutMs !== undefined) {
     const ms = durationOption('totalTimeoutMs', options.totalTimeoutMs, 1)
     layers.push(timeoutInterceptor({ ms, untilEnd: false, name, scope: 'call' }))
   }
-  const letters = options.deadLetter === false ? undefined : deadLetter({ ...options.deadLetter, ...common, store })
+  const letters =
+    options.deadLetter === false ? undefined : deadLetter({ ...options.deadLetter, ...common, store })
   if (letters !== undefined) layers.push(letters)
 
   const stack: Dispatcher.DispatcherComposeInterceptor = (dispatch) =>
@@ -127,7 +130,9 @@ function storeOption(store: ResilienceStore | undefined): ResilienceStore | unde
   if (store === undefined) return undefined
   for (const part of ['circuits', 'deadLetters'] as const) {
     if (typeof (store as Partial<ResilienceStore> | null)?.[part] !== 'object') {
-      throw new TypeError(`\`store\` must have \`circuits\` and \`deadLetters\`, as redisStore() and memoryStore() have; got ${String(store)}`)
+      throw new TypeError(
+        `\`store\` must have \`circuits\` and \`deadLetters\`, as redisStore() and memoryStore() have; got ${String(store)}`,
+      )
     }
   }
   return store

@@ -62,10 +62,13 @@ export function headerValueOption(name: string, value: unknown): string {
 
 export function labelsOption(name: string, value: unknown): Record<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TypeError(`\`${name}\` must be an object of strings, got ${Array.isArray(value) ? 'an array' : String(value)}`)
+    throw new TypeError(
+      `\`${name}\` must be an object of strings, got ${Array.isArray(value) ? 'an array' : String(value)}`,
+    )
   }
   for (const [label, text] of Object.entries(value)) {
-    if (typeof text !== 'string') throw new TypeError(`\`${name}.${label}\` must be a string, got ${String(text)}`)
+    if (typeof text !== 'string')
+      throw new TypeError(`\`${name}.${label}\` must be a string, got ${String(text)}`)
   }
   return value as Record<string, string>
 }

@@ -227,13 +227,23 @@ export class Call implements Dispatcher.DispatchHandler {
     if (typeof context === 'object' && context !== null) Object.assign(this.#context, context)
   }
 
-  onRequestUpgrade(controller: Controller, statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void {
+  onRequestUpgrade(
+    controller: Controller,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    socket: Duplex,
+  ): void {
     this.#finish()
     if (controller) this.controller.rawHeaders = controller.rawHeaders ?? null
     this.#handler.onRequestUpgrade?.(this.controller, statusCode, headers, socket)
   }
 
-  onResponseStart(controller: Controller, statusCode: number, headers: IncomingHttpHeaders, statusMessage?: string): void {
+  onResponseStart(
+    controller: Controller,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    statusMessage?: string,
+  ): void {
     if (this.finished) return
     if (controller) {
       if (this.controller.attempt !== controller) this.controller.attach(controller)

@@ -12,7 +12,8 @@ export function* eachHeader(headers: RequestHeaders): Generator<[name: string, v
   } else if (Symbol.iterator in headers) {
     for (const [name, value] of headers as Iterable<[string, HeaderText]>) yield* expanded(name, value)
   } else {
-    for (const name of Object.keys(headers)) yield* expanded(name, (headers as Record<string, HeaderText>)[name])
+    for (const name of Object.keys(headers))
+      yield* expanded(name, (headers as Record<string, HeaderText>)[name])
   }
 }
 

@@ -6,13 +6,19 @@ import { isLegacyHandler, type LegacyHandler, LegacyHandlerAdapter } from './leg
  * What one interceptor of ours does with a call: dispatches `options`, which carry the call, with a handler of its own
  * before `handler`. May return `true` and dispatch later.
  */
-export type Layer = (call: Call, options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => boolean
+export type Layer = (
+  call: Call,
+  options: Dispatcher.DispatchOptions,
+  handler: Dispatcher.DispatchHandler,
+) => boolean
 
 /**
  * Makes an interceptor of a layer, which is made once per composed dispatcher. The first of ours that sees a request opens the call; those under it find it on the
  * options. Upgrades and CONNECT pass through: they have no end at which a layer could let go of them.
  */
-export function interceptor(makeLayer: (dispatch: Dispatcher.Dispatch) => Layer): Dispatcher.DispatcherComposeInterceptor {
+export function interceptor(
+  makeLayer: (dispatch: Dispatcher.Dispatch) => Layer,
+): Dispatcher.DispatcherComposeInterceptor {
   return (dispatch) => {
     const layer = makeLayer(dispatch)
     // undici wants a dispatch function of exactly two parameters
@@ -35,5 +41,8 @@ export function interceptor(makeLayer: (dispatch: Dispatcher.Dispatch) => Layer)
 }
 
 function isUpgrade(options: Dispatcher.DispatchOptions): boolean {
-  return options.method === 'CONNECT' || (options.upgrade !== undefined && options.upgrade !== null && options.upgrade !== false)
+  return (
+    options.method === 'CONNECT' ||
+    (options.upgrade !== undefined && options.upgrade !== null && options.upgrade !== false)
+  )
 }

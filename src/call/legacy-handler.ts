@@ -40,7 +40,12 @@ export class LegacyHandlerAdapter implements Dispatcher.DispatchHandler {
     this.#legacy.onConnect?.((reason) => controller.abort(reason as Error), context)
   }
 
-  onRequestUpgrade(controller: Controller, statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void {
+  onRequestUpgrade(
+    controller: Controller,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    socket: Duplex,
+  ): void {
     this.#legacy.onUpgrade?.(statusCode, rawList(controller?.rawHeaders, headers), socket)
   }
 
@@ -51,7 +56,8 @@ export class LegacyHandlerAdapter implements Dispatcher.DispatchHandler {
     statusMessage?: string,
   ): void {
     const raw = rawList(controller.rawHeaders, headers)
-    if (this.#legacy.onHeaders?.(statusCode, raw, () => controller.resume(), statusMessage) === false) controller.pause()
+    if (this.#legacy.onHeaders?.(statusCode, raw, () => controller.resume(), statusMessage) === false)
+      controller.pause()
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

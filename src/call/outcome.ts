@@ -75,7 +75,10 @@ export function errorCode(error: unknown, depth = 0): string | undefined {
   if (typeof error !== 'object' || error === null || depth > 4) return undefined
   const facts = error as ErrorFacts
   if (typeof facts.code === 'string') return facts.code
-  return errorCode(facts.cause, depth + 1) ?? errorCode(Array.isArray(facts.errors) ? facts.errors[0] : undefined, depth + 1)
+  return (
+    errorCode(facts.cause, depth + 1) ??
+    errorCode(Array.isArray(facts.errors) ? facts.errors[0] : undefined, depth + 1)
+  )
 }
 
 /**
@@ -99,7 +102,11 @@ export function errorOutcome(error: Error, started: boolean): Outcome {
   return { kind: 'error', error, code: errorCode(error), delivery: deliveryOfError(error, started) }
 }
 
-export function responseOutcome(statusCode: number, headers: IncomingHttpHeaders, verdict?: Verdict): Outcome {
+export function responseOutcome(
+  statusCode: number,
+  headers: IncomingHttpHeaders,
+  verdict?: Verdict,
+): Outcome {
   return { kind: 'response', statusCode, headers, verdict }
 }
 

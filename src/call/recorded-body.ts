@@ -49,7 +49,9 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
     onSourceError: (error: unknown) => void,
   ) {
     this.#open = () =>
-      Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : (body as Iterable<BodyChunk>)[Symbol.iterator]()
+      Symbol.asyncIterator in body
+        ? body[Symbol.asyncIterator]()
+        : (body as Iterable<BodyChunk>)[Symbol.iterator]()
     this.#declaredLength = declaredLength
     this.#onSourceError = onSourceError
   }
@@ -147,7 +149,9 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
 
   /** The recorded bytes: the whole body when `complete`. */
   recorded(): Buffer {
-    return Buffer.concat(this.#chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
+    return Buffer.concat(
+      this.#chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
+    )
   }
 
   /** Frees the recording: nothing will be sent again. A body in the middle of being sent goes on. */

@@ -27,7 +27,9 @@ export function redactUrl(url: string, extra?: ReadonlySet<string>): string {
       const equals = pair.indexOf('=')
       if (equals === -1) return pair
       const name = decoded(pair.slice(0, equals))
-      return isSecretName(name) || extra?.has(name.toLowerCase()) ? `${pair.slice(0, equals)}=${REDACTED}` : pair
+      return isSecretName(name) || extra?.has(name.toLowerCase())
+        ? `${pair.slice(0, equals)}=${REDACTED}`
+        : pair
     })
     .join('&')}`
 }

@@ -8,7 +8,12 @@ type Body = Exclude<Dispatcher.DispatchOptions['body'], undefined>
 
 /** Whether undici can send this body any number of times as it is. */
 function isRepeatable(body: unknown): boolean {
-  return typeof body === 'string' || ArrayBuffer.isView(body) || body instanceof ArrayBuffer || body instanceof Blob
+  return (
+    typeof body === 'string' ||
+    ArrayBuffer.isView(body) ||
+    body instanceof ArrayBuffer ||
+    body instanceof Blob
+  )
 }
 
 /**
@@ -76,9 +81,14 @@ export async function captureBody(body: unknown, maxBytes: number, timeoutMs: nu
     : whole(Buffer.from(bytes))
 }
 
-async function captureRecorded(body: RecordedBody, maxBytes: number, timeoutMs: number): Promise<CapturedBody> {
+async function captureRecorded(
+  body: RecordedBody,
+  maxBytes: number,
+  timeoutMs: number,
+): Promise<CapturedBody> {
   if (!body.overflowed) await body.drain(timeoutMs)
-  if (body.overflowed || body.bytes > maxBytes) return { size: body.bytes, complete: false, reason: 'too-large' }
+  if (body.overflowed || body.bytes > maxBytes)
+    return { size: body.bytes, complete: false, reason: 'too-large' }
   if (body.failed) return { size: body.bytes, complete: false, reason: 'source-failed' }
   if (!body.ended) return { size: body.bytes, complete: false, reason: 'timeout' }
   if (!body.complete) return { size: body.bytes, complete: false, reason: 'cut-short' }

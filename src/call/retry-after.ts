@@ -37,7 +37,11 @@ export function parseReset(value: string, now: number): number | undefined {
  * What the headers of a response ask for: `Retry-After` on any status; on 429, where there is none, the reset headers
  * that providers send instead (`RateLimit-Reset`, `X-RateLimit-Reset`).
  */
-export function retryAfterOf(statusCode: number, headers: IncomingHttpHeaders, now: number): number | undefined {
+export function retryAfterOf(
+  statusCode: number,
+  headers: IncomingHttpHeaders,
+  now: number,
+): number | undefined {
   const retryAfter = longest(headers['retry-after'], now, parseRetryAfter)
   if (retryAfter !== undefined || statusCode !== 429) return retryAfter
   return longest(headers['ratelimit-reset'] ?? headers['x-ratelimit-reset'], now, parseReset)

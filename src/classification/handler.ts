@@ -34,7 +34,12 @@ export class ClassificationHandler implements Dispatcher.DispatchHandler {
   readonly #reporter: Reporter
   #held: Held | undefined
 
-  constructor(call: Call, handler: Dispatcher.DispatchHandler, policy: ClassificationPolicy, reporter: Reporter) {
+  constructor(
+    call: Call,
+    handler: Dispatcher.DispatchHandler,
+    policy: ClassificationPolicy,
+    reporter: Reporter,
+  ) {
     this.#call = call
     this.#handler = handler
     this.#policy = policy

@@ -5,7 +5,10 @@ import { ClassificationHandler } from './handler.ts'
 import type { ClassificationPolicy } from './options.ts'
 
 /** Asks the `classify` hook once per attempt; breaker, retry and dead letter all go by its answer. */
-export function classification(policy: ClassificationPolicy, reporter: Reporter): Dispatcher.DispatcherComposeInterceptor {
+export function classification(
+  policy: ClassificationPolicy,
+  reporter: Reporter,
+): Dispatcher.DispatcherComposeInterceptor {
   return interceptor(
     (dispatch) => (call, options, handler) =>
       dispatch(options, new ClassificationHandler(call, handler, policy, reporter)),

@@ -29,7 +29,10 @@ export interface ClassificationPolicy {
 }
 
 /** @throws TypeError, RangeError naming option, bound and value */
-export function resolveClassification(classify: Classify, inspectBody: InspectBodyOptions | undefined): ClassificationPolicy {
+export function resolveClassification(
+  classify: Classify,
+  inspectBody: InspectBodyOptions | undefined,
+): ClassificationPolicy {
   functionOption('classify', classify)
   if (inspectBody === undefined) return { classify, inspected: new Set(), maxBytes: 0 }
   objectOption('inspectBody', inspectBody, ['statusCodes', 'maxBytes'])
@@ -38,11 +41,16 @@ export function resolveClassification(classify: Classify, inspectBody: InspectBo
     if (status < 10) for (let code = status * 100; code < status * 100 + 100; code++) inspected.add(code)
     else inspected.add(status)
   }
-  const maxBytes = integerOption('inspectBody.maxBytes', inspectBody.maxBytes ?? 8_192, { min: 1, max: 65_536 })
+  const maxBytes = integerOption('inspectBody.maxBytes', inspectBody.maxBytes ?? 8_192, {
+    min: 1,
+    max: 65_536,
+  })
   return { classify, inspected, maxBytes }
 }
 
 function statusOrClass(name: string, value: unknown): number {
   const status = integerOption(name, value, { min: 2, max: 599 })
-  return status < 10 ? integerOption(name, status, { min: 2, max: 5 }) : integerOption(name, status, { min: 200, max: 599 })
+  return status < 10
+    ? integerOption(name, status, { min: 2, max: 5 })
+    : integerOption(name, status, { min: 200, max: 599 })
 }

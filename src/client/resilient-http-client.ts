@@ -5,7 +5,12 @@ import { errorCode } from '../call/outcome.ts'
 import { redactUrl } from '../call/redacted-url.ts'
 import { IntegrationError, isIntegrationError } from '../errors.ts'
 import { objectOption, stringOption } from '../options.ts'
-import { resilience, resilienceOptionNames, type ResilienceOptions, type ResilienceStack } from '../resilience.ts'
+import {
+  resilience,
+  resilienceOptionNames,
+  type ResilienceOptions,
+  type ResilienceStack,
+} from '../resilience.ts'
 import { errorOfResponse } from './response-error.ts'
 
 export interface ResilientHttpClientOptions extends ResilienceOptions {
@@ -40,7 +45,12 @@ export class ResilientHttpClient {
   readonly #ownAgent: Agent | undefined
 
   constructor(options: ResilientHttpClientOptions = {}) {
-    objectOption('ResilientHttpClient', options, [...resilienceOptionNames, 'baseUrl', 'headers', 'dispatcher'])
+    objectOption('ResilientHttpClient', options, [
+      ...resilienceOptionNames,
+      'baseUrl',
+      'headers',
+      'dispatcher',
+    ])
     const { baseUrl, headers, dispatcher, ...resilienceOptions } = options
     const stack = resilience(resilienceOptions)
     this.#stack = stack
@@ -98,7 +108,8 @@ export class ResilientHttpClient {
   #resolve(url: string | URL): URL {
     if (url instanceof URL) return url
     if (this.#base === undefined) {
-      if (!URL.canParse(url)) throw new TypeError(`\`url\` must be absolute without \`baseUrl\`, got ${JSON.stringify(url)}`)
+      if (!URL.canParse(url))
+        throw new TypeError(`\`url\` must be absolute without \`baseUrl\`, got ${JSON.stringify(url)}`)
       return new URL(url)
     }
     if (/^[a-z][a-z0-9+.-]*:/i.test(url)) return new URL(url)
@@ -106,7 +117,13 @@ export class ResilientHttpClient {
     return new URL(`${this.#base.href.replace(/\/$/, '')}/${url.replace(/^\//, '')}`)
   }
 
-  #failure(error: unknown, method: string, url: URL, call: Call | undefined, signal: AbortSignal | null | undefined): unknown {
+  #failure(
+    error: unknown,
+    method: string,
+    url: URL,
+    call: Call | undefined,
+    signal: AbortSignal | null | undefined,
+  ): unknown {
     if (signal?.aborted === true) return error
     const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error
     if (isIntegrationError(cause)) return cause
@@ -127,7 +144,8 @@ export class ResilientHttpClient {
 
 function baseUrlOption(value: string | URL): URL {
   const text = value instanceof URL ? value.href : stringOption('baseUrl', value)
-  if (!URL.canParse(text)) throw new TypeError(`\`baseUrl\` must be an absolute http(s) url, got ${JSON.stringify(text)}`)
+  if (!URL.canParse(text))
+    throw new TypeError(`\`baseUrl\` must be an absolute http(s) url, got ${JSON.stringify(text)}`)
   const url = new URL(text)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new RangeError(`\`baseUrl\` must be an absolute http(s) url, got ${JSON.stringify(text)}`)

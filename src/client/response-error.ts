@@ -10,7 +10,10 @@ interface ResponseErrorContext extends IntegrationErrorContext {
 }
 
 /** The standard error of a response that is not ok; reads a bounded part of the body for the provider's message. */
-export async function errorOfResponse(response: Response, context: ResponseErrorContext): Promise<IntegrationError> {
+export async function errorOfResponse(
+  response: Response,
+  context: ResponseErrorContext,
+): Promise<IntegrationError> {
   const { verdict, ...facts } = context
   const said = await messageOf(response)
   const detail = verdict?.message ?? said

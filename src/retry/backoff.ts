@@ -19,7 +19,12 @@ export interface BackoffPolicy {
  * @param random in [0, 1)
  * @param previousMs the wait before this one; 0 at the first
  */
-export function backoffMs(policy: BackoffPolicy, attempt: number, random: number, previousMs: number): number {
+export function backoffMs(
+  policy: BackoffPolicy,
+  attempt: number,
+  random: number,
+  previousMs: number,
+): number {
   const { initialBackoffMs, backoffMultiplier, maxBackoffMs } = policy
   const base = Math.min(maxBackoffMs, initialBackoffMs * backoffMultiplier ** (attempt - 1))
   switch (policy.jitter) {

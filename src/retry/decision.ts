@@ -50,7 +50,8 @@ export function decideRetry(policy: RetryPolicy, facts: RetryFacts): RetryDecisi
   if (!facts.idempotent && !surelyNotActed(outcome)) return giveUp('not-idempotent')
   if (!facts.bodyReplayable) return giveUp('body-not-replayable')
   if (facts.attempt >= policy.maxAttempts) return giveUp('exhausted')
-  if (retryAfterMs !== undefined && retryAfterMs > policy.maxRetryAfterMs) return giveUp('retry-after-too-long')
+  if (retryAfterMs !== undefined && retryAfterMs > policy.maxRetryAfterMs)
+    return giveUp('retry-after-too-long')
   const backoff = backoffMs(policy, facts.attempt, facts.random, facts.previousDelayMs)
   const delayMs = Math.max(backoff, retryAfterMs ?? 0)
   if (delayMs >= facts.remainingMs) return giveUp('deadline')
@@ -65,7 +66,8 @@ function isTransient(policy: RetryPolicy, outcome: Outcome): boolean {
   }
   if (outcome.code === 'ERR_CIRCUIT_OPEN') return true
   return (
-    policy.isRetryableError?.(outcome.error) ?? (outcome.code !== undefined && policy.errorCodes.has(outcome.code))
+    policy.isRetryableError?.(outcome.error) ??
+    (outcome.code !== undefined && policy.errorCodes.has(outcome.code))
   )
 }
 

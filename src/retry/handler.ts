@@ -102,7 +102,12 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
       this.#discard.end()
       return
     }
-    if (!this.#final && !this.#call.cancelled && !this.#call.finished && this.#retry(errorOutcome(error, this.#started))) {
+    if (
+      !this.#final &&
+      !this.#call.cancelled &&
+      !this.#call.finished &&
+      this.#retry(errorOutcome(error, this.#started))
+    ) {
       this.#discard = new Discard()
       return
     }

@@ -33,8 +33,11 @@ export function retry(options: RetryInterceptorOptions = {}): Dispatcher.Dispatc
     const standard: RetryContext = { policy, reporter, dispatch }
     return (call, callOptions, handler) => {
       const context =
-        call.scope?.retry === undefined ? standard : { ...standard, policy: overridden(own, call.scope.retry) }
-      if (context.policy.maxAttempts > 1) callOptions = call.recordUpTo(callOptions, context.policy.maxBodyBytes)
+        call.scope?.retry === undefined
+          ? standard
+          : { ...standard, policy: overridden(own, call.scope.retry) }
+      if (context.policy.maxAttempts > 1)
+        callOptions = call.recordUpTo(callOptions, context.policy.maxBodyBytes)
       call.retried = true
       giveIdempotencyKey(context.policy, call, reporter)
       return dispatch(callOptions, new RetryHandler(context, call, callOptions, handler, 0))
@@ -44,5 +47,7 @@ export function retry(options: RetryInterceptorOptions = {}): Dispatcher.Dispatc
 
 /** `withCallOptions` has checked the override. */
 function overridden(own: RetryOptions, override: unknown): RetryPolicy {
-  return resolveRetryOptions(override === false ? { ...own, maxAttempts: 1 } : { ...own, ...(override as RetryOptions) })
+  return resolveRetryOptions(
+    override === false ? { ...own, maxAttempts: 1 } : { ...own, ...(override as RetryOptions) },
+  )
 }

@@ -86,7 +86,15 @@ export const defaultErrorCodes: readonly string[] = [
 ]
 
 /** RFC 9110, 9.2.2, and QUERY (a safe method with a body). */
-export const idempotentMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY']
+export const idempotentMethods: readonly string[] = [
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PUT',
+  'DELETE',
+  'TRACE',
+  'QUERY',
+]
 
 export const retryOptionNames: readonly (keyof RetryOptions)[] = [
   'maxAttempts',
@@ -118,10 +126,14 @@ export function resolveRetryOptions(options: RetryOptions): RetryPolicy {
     backoffMultiplier: numberOption('backoffMultiplier', options.backoffMultiplier ?? 2, { min: 1 }),
     maxBackoffMs: durationOption('maxBackoffMs', options.maxBackoffMs ?? 30_000),
     jitter: oneOfOption('jitter', options.jitter ?? 'full', jitters),
-    statusCodes: new Set(arrayOption('statusCodes', options.statusCodes ?? transientStatusCodes, statusOption)),
+    statusCodes: new Set(
+      arrayOption('statusCodes', options.statusCodes ?? transientStatusCodes, statusOption),
+    ),
     errorCodes: new Set(arrayOption('errorCodes', options.errorCodes ?? defaultErrorCodes, stringOption)),
     methods: new Set(
-      arrayOption('methods', options.methods ?? idempotentMethods, stringOption).map((method) => method.toUpperCase()),
+      arrayOption('methods', options.methods ?? idempotentMethods, stringOption).map((method) =>
+        method.toUpperCase(),
+      ),
     ),
     maxRetryAfterMs: durationOption('maxRetryAfterMs', options.maxRetryAfterMs ?? 60_000),
     maxBodyBytes: integerOption('maxBodyBytes', options.maxBodyBytes ?? 1_048_576, { min: 0 }),

@@ -113,7 +113,8 @@ function outcomeOf(error: unknown, policy: RetryPolicy): Outcome | undefined {
   }
   const code = errorCode(error)
   const transient =
-    decided === true || (code === undefined ? !isFinalByKind(wrapped) : policy.errorCodes.has(code) && !isAbort(wrapped))
+    decided === true ||
+    (code === undefined ? !isFinalByKind(wrapped) : policy.errorCodes.has(code) && !isAbort(wrapped))
   if (!transient) return undefined
   return responseOutcome(0, {}, { kind: 'transient', code: code ?? wrapped.name })
 }

@@ -22,7 +22,9 @@ export function loggerOption(name: string, value: unknown): Logger | undefined {
   if (value === undefined) return undefined
   for (const level of ['info', 'warn', 'error'] as const) {
     if (typeof (value as Partial<Logger> | null)?.[level] !== 'function') {
-      throw new TypeError(`\`${name}\` must have the methods info, warn and error, as pino's has; got ${describe(value)}`)
+      throw new TypeError(
+        `\`${name}\` must have the methods info, warn and error, as pino's has; got ${describe(value)}`,
+      )
     }
   }
   return value as Logger
@@ -97,17 +99,25 @@ export class Reporter {
     this.#log(
       event.degraded ? 'error' : 'info',
       { ...event, integration: this.integration },
-      event.degraded ? `${event.store} unreachable: circuits go on locally` : `${event.store} reachable again`,
+      event.degraded
+        ? `${event.store} unreachable: circuits go on locally`
+        : `${event.store} reachable again`,
     )
   }
 
   /** Something of the user's own failed, a hook that threw: said, since it must not fail the call. */
   hookFailed(hook: string, error: unknown): void {
-    if (this.#logger === undefined) process.emitWarning(`\`${hook}\` threw: ${String(error)}`, 'ResilienceWarning')
-    else this.#log('error', { hook, error: asError(error), integration: this.integration }, `\`${hook}\` threw`)
+    if (this.#logger === undefined)
+      process.emitWarning(`\`${hook}\` threw: ${String(error)}`, 'ResilienceWarning')
+    else
+      this.#log('error', { hook, error: asError(error), integration: this.integration }, `\`${hook}\` threw`)
   }
 
-  #log(level: keyof Logger, event: { error?: Error | undefined; [name: string]: unknown }, message: string): void {
+  #log(
+    level: keyof Logger,
+    event: { error?: Error | undefined; [name: string]: unknown },
+    message: string,
+  ): void {
     if (this.#logger === undefined) return
     const { error, ...context } = event
     try {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { retry } from '../../src/retry/interceptor.ts'
 import { timeout } from '../../src/timeout/interceptor.ts'
 import { ok, type Provider, silence, startProvider, status } from '../support/provider.ts'
+import { via } from '../support/via.ts'
 
 let provider: Provider
 let dispatcher: Dispatcher
@@ -17,12 +18,15 @@ afterEach(async () => {
 
 type Send = (signal: AbortSignal) => Promise<unknown>
 const senders: Record<string, Send> = {
-  'built-in fetch': (signal) => fetch(provider.url, { signal, dispatcher } as RequestInit),
+  'built-in fetch': (signal) => fetch(provider.url, via(dispatcher, { signal })),
   'npm fetch': (signal) => npmFetch(provider.url, { signal, dispatcher }),
   'undici.request': (signal) => request(provider.url, { signal, dispatcher }),
 }
 
-async function rejectionTime(send: Send, abortWhen: () => Promise<void>): Promise<{ error: unknown; ms: number }> {
+async function rejectionTime(
+  send: Send,
+  abortWhen: () => Promise<void>,
+): Promise<{ error: unknown; ms: number }> {
   const controller = new AbortController()
   const reason = new Error('the user left')
   const sent = send(controller.signal).then(
@@ -66,7 +70,9 @@ describe.each(Object.keys(senders))('an abort through %s', (sender) => {
   it('during an attempt rejects within 50 ms, and no attempt follows', async () => {
     provider.replies = [silence]
     dispatcher = new Agent().compose(timeout({ ms: 60_000 }), retry({ initialBackoffMs: 1, jitter: 'none' }))
-    const { error, ms } = await rejectionTime(senders[sender]!, () => until(() => provider.received.length === 1))
+    const { error, ms } = await rejectionTime(senders[sender]!, () =>
+      until(() => provider.received.length === 1),
+    )
     expect(error).toMatchObject({ message: 'the user left' })
     expect(ms).toBeLessThan(50)
     await until(() => provider.openSockets() === 0)
@@ -96,7 +102,7 @@ describe.each(Object.keys(senders))('an abort through %s', (sender) => {
         ? request(url, { signal, dispatcher })
         : sender === 'npm fetch'
           ? npmFetch(url, { signal, dispatcher })
-          : fetch(url, { signal, dispatcher } as RequestInit)
+          : fetch(url, via(dispatcher, { signal }))
     const { error, ms } = await rejectionTime(sendTo, () => new Promise((resolve) => setTimeout(resolve, 50)))
     expect(error).toMatchObject({ message: 'the user left' })
     expect(ms).toBeLessThan(50)
@@ -125,7 +131,9 @@ it('an abort in a timer-less wait leaves no timer behind', async () => {
   expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeGreaterThan(before)
   controller.abort()
   await expect(sent).rejects.toThrow()
-  expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeLessThanOrEqual(before)
+  expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeLessThanOrEqual(
+    before,
+  )
 })
 
 it('twenty attempts add no listener to the caller: no MaxListenersExceededWarning', async () => {
@@ -135,7 +143,7 @@ it('twenty attempts add no listener to the caller: no MaxListenersExceededWarnin
   provider.replies = [...Array.from({ length: 19 }, () => status(503)), ok]
   dispatcher = new Agent().compose(retry({ maxAttempts: 20, initialBackoffMs: 0 }))
   const { signal } = new AbortController()
-  const response = await fetch(provider.url, { signal, dispatcher } as RequestInit)
+  const response = await fetch(provider.url, via(dispatcher, { signal }))
   expect(response.status).toBe(200)
   const second = await request(provider.url, { signal, dispatcher })
   await second.body.dump()

@@ -3,7 +3,17 @@ import { fetch as npmFetch, FormData as UndiciFormData, Agent, type Dispatcher, 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { retry } from '../../src/retry/interceptor.ts'
 import { timeout } from '../../src/timeout/interceptor.ts'
-import { ok, type Provider, type Reply, reset, sha256, silence, startProvider, status } from '../support/provider.ts'
+import {
+  ok,
+  type Provider,
+  type Reply,
+  reset,
+  sha256,
+  silence,
+  startProvider,
+  status,
+} from '../support/provider.ts'
+import { via } from '../support/via.ts'
 
 const text = 'Ünïcode body ' + 'x'.repeat(2_000)
 const bytes = Buffer.from(text)
@@ -39,7 +49,7 @@ type Send = (url: string, body: unknown, dispatcher: Dispatcher) => Promise<Resu
 
 const senders: Record<string, Send> = {
   'built-in fetch': (url, body, dispatcher) =>
-    fetch(url, { method: 'PUT', body, duplex: 'half', dispatcher } as unknown as RequestInit),
+    fetch(url, via(dispatcher, { method: 'PUT', body, duplex: 'half' })),
   'npm fetch': (url, body, dispatcher) =>
     npmFetch(url, { method: 'PUT', body: body as never, duplex: 'half', dispatcher }),
   'undici.request': async (url, body, dispatcher) => {
@@ -166,12 +176,10 @@ describe('a body larger than maxBodyBytes', () => {
 
   it('is not retried once it was sent past the limit: the caller gets the 503 itself', async () => {
     provider.replies = [status(503, { 'x-answer': 'of the provider' }, 'busy'), ok]
-    const response = await fetch(provider.url, {
-      method: 'PUT',
-      body: ReadableStream.from(source({ given: 0 })),
-      duplex: 'half',
-      dispatcher,
-    } as unknown as RequestInit)
+    const response = await fetch(
+      provider.url,
+      via(dispatcher, { method: 'PUT', body: ReadableStream.from(source({ given: 0 })), duplex: 'half' }),
+    )
     expect(response.status).toBe(503)
     expect(await response.text()).toBe('busy')
     expect(provider.received).toHaveLength(1)
@@ -182,12 +190,10 @@ describe('a body larger than maxBodyBytes', () => {
     const { url } = free
     await free.close()
     const count = { given: 0 }
-    const refused = fetch(url, {
-      method: 'PUT',
-      body: ReadableStream.from(source(count)),
-      duplex: 'half',
-      dispatcher,
-    } as unknown as RequestInit)
+    const refused = fetch(
+      url,
+      via(dispatcher, { method: 'PUT', body: ReadableStream.from(source(count)), duplex: 'half' }),
+    )
     await expect(refused).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
     expect(count.given).toBeLessThanOrEqual(chunk.length * 2)
   })
@@ -201,18 +207,21 @@ it('a stream that fails in the middle of an upload is not retried and not blamed
     throw new Error('the disk failed')
   }
   await expect(
-    fetch(provider.url, { method: 'PUT', body: ReadableStream.from(failing()), duplex: 'half', dispatcher } as never),
+    fetch(
+      provider.url,
+      via(dispatcher, { method: 'PUT', body: ReadableStream.from(failing()), duplex: 'half' }),
+    ),
   ).rejects.toThrow()
-  await expect(request(provider.url, { method: 'PUT', body: Readable.from(failing()), dispatcher })).rejects.toThrow(
-    'the disk failed',
-  )
+  await expect(
+    request(provider.url, { method: 'PUT', body: Readable.from(failing()), dispatcher }),
+  ).rejects.toThrow('the disk failed')
   expect(provider.received.filter((entry) => entry.complete)).toHaveLength(0)
   expect(provider.received.length).toBeLessThanOrEqual(2)
 })
 
 it('a GET and a HEAD have no body and are tried again', async () => {
   provider.replies = [status(503), ok, status(503), ok]
-  expect((await fetch(provider.url, { dispatcher } as never)).status).toBe(200)
-  expect((await fetch(provider.url, { method: 'HEAD', dispatcher } as never)).status).toBe(200)
+  expect((await fetch(provider.url, via(dispatcher))).status).toBe(200)
+  expect((await fetch(provider.url, via(dispatcher, { method: 'HEAD' }))).status).toBe(200)
   expect(provider.received.map((entry) => entry.bytes)).toEqual([0, 0, 0, 0])
 })

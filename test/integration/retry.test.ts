@@ -5,11 +5,12 @@ import { channels, type RetryScheduledEvent } from '../../src/telemetry/channels
 import { timeout } from '../../src/timeout/interceptor.ts'
 import { withCallOptions } from '../../src/with-call-options.ts'
 import { ok, type Provider, reset, silence, startProvider, status } from '../support/provider.ts'
+import { via } from '../support/via.ts'
 
 let provider: Provider
 let dispatcher: Dispatcher
 const quick = { initialBackoffMs: 1 }
-const send = (init: RequestInit = {}, url = provider.url) => fetch(url, { ...init, dispatcher } as RequestInit)
+const send = (init: RequestInit = {}, url = provider.url) => fetch(url, via(dispatcher, { ...init }))
 beforeEach(async () => {
   provider = await startProvider()
   dispatcher = new Agent().compose(retry(quick))
@@ -72,7 +73,9 @@ describe('what is retried', () => {
   })
 
   it('a POST that the user says is only a search', async () => {
-    dispatcher = new Agent().compose(retry({ ...quick, isIdempotent: ({ path }) => path.endsWith('/search') }))
+    dispatcher = new Agent().compose(
+      retry({ ...quick, isIdempotent: ({ path }) => path.endsWith('/search') }),
+    )
     provider.replies = [status(503), ok]
     expect((await send({ method: 'POST', body: 'x' }, `${provider.url}/search`)).status).toBe(200)
   })
@@ -192,14 +195,19 @@ describe('timeouts', () => {
 
   it('of the call end a backoff, an attempt, and everything after', async () => {
     provider.replies = [status(503)]
-    dispatcher = new Agent().compose(retry({ initialBackoffMs: 120, backoffMultiplier: 1, jitter: 'none', maxAttempts: 50 }), timeout({ ms: 300 }))
+    dispatcher = new Agent().compose(
+      retry({ initialBackoffMs: 120, backoffMultiplier: 1, jitter: 'none', maxAttempts: 50 }),
+      timeout({ ms: 300 }),
+    )
     const response = await send()
     // a wait that would outlast the call is not begun: the answer of the server is worth more than our error
     expect(response.status).toBe(503)
     expect(provider.received).toHaveLength(3)
 
     provider.replies = [silence]
-    await expect(send()).rejects.toMatchObject({ cause: { code: 'ERR_TIMEOUT', scope: 'call', timeoutMs: 300 } })
+    await expect(send()).rejects.toMatchObject({
+      cause: { code: 'ERR_TIMEOUT', scope: 'call', timeoutMs: 300 },
+    })
     expect(provider.received).toHaveLength(4)
   })
 
@@ -219,11 +227,13 @@ describe('timeouts', () => {
 
   it('leave no attempt behind that is sent after the call has ended', async () => {
     let answer: (() => void) | undefined
-    provider.replies = [(_request, response) => (answer = () => response.end('late')), ok]
+    provider.replies = [(_request, response) => void (answer = () => response.end('late')), ok]
     const client = new Client(provider.url, { pipelining: 1 })
     const blocking = request(provider.url, { dispatcher: client })
     dispatcher = client.compose(timeout({ ms: 100 }), retry({ maxAttempts: 1 }))
-    await expect(send({ method: 'POST', body: 'never' })).rejects.toMatchObject({ cause: { code: 'ERR_TIMEOUT' } })
+    await expect(send({ method: 'POST', body: 'never' })).rejects.toMatchObject({
+      cause: { code: 'ERR_TIMEOUT' },
+    })
     answer!()
     await (await blocking).body.dump()
     // what the connection takes up next is not the call that has ended
