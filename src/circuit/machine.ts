@@ -28,7 +28,7 @@ export interface Machine {
   by: string
   /** What added to `now` gives the time that epochs are made of: milliseconds since 1970 on the sharing server's clock. */
   offset: number
-  readonly window: CountWindow
+  window: CountWindow
   /** Process -> time of its last failure; kept only where a quorum is asked for. */
   readonly reporters: Map<string, number>
 }

@@ -1,0 +1,96 @@
+import type { CircuitChangedEvent, CircuitStateName, StoreDegradedEvent } from '../telemetry/channels.ts'
+import type { Circuit } from './circuit.ts'
+import type { Override } from './machine.ts'
+import type { CircuitPolicy } from './policy.ts'
+
+/** A circuit as this process sees it now. */
+export interface CircuitSnapshot {
+  /** By default the origin: `https://api.example.com`. */
+  readonly key: string
+  /** `open` also while it is isolated. An open circuit whose time is up stays `open` until a call comes and probes. */
+  readonly state: CircuitStateName
+  /** An operator's word: `isolated` admits none, `forced-closed` rejects none, until `reset`. */
+  readonly override?: Override
+  /** Milliseconds until a probe may go; only when open by itself. */
+  readonly retryAfterMs?: number
+  /** Failures in the window: over all processes as far as this one knows, of this one alone when `degraded`. */
+  readonly failures: number
+  /** Requests in the window, counted like `failures`. */
+  readonly requests: number
+  /** Rises with each transition, the same in every process; 0 for a circuit that never changed. */
+  readonly epoch: number
+  /** The shared store is out of reach (or not reached yet): this process decides by itself. Always false in memory. */
+  readonly degraded: boolean
+}
+
+/** The operator's view of the circuits: `stack.circuits`. */
+export interface Circuits {
+  /**
+   * The circuit's state, at once and without I/O. A key that this process has not used is closed, with epoch 0.
+   * @example
+   * if (stack.circuits.state('https://api.example.com').state === 'open') showBanner()
+   */
+  state(key: string): CircuitSnapshot
+  /** The circuits that this process has used and not forgotten (`maxCircuits`). */
+  list(): CircuitSnapshot[]
+  /**
+   * Refuses every call until `reset`, in all processes that share the store. In this process it holds when the promise
+   * settles (in memory at once). It never rejects: with the store out of reach it holds here, and for the others when
+   * the store is back.
+   */
+  isolate(key: string): Promise<void>
+  /** Admits every call until `reset`, whatever fails; the rest as with `isolate`. */
+  forceClose(key: string): Promise<void>
+  /** Closes the circuit, ends an override and forgets what was counted; the rest as with `isolate`. */
+  reset(key: string): Promise<void>
+}
+
+/** What a listener of `onChange` is told. */
+export type CircuitStoreChange =
+  | { readonly type: 'circuit'; readonly event: CircuitChangedEvent }
+  | { readonly type: 'store'; readonly event: StoreDegradedEvent }
+
+/**
+ * Port: where circuits are remembered. It guarantees
+ * - one `Circuit` per key and process, as long as it is among the `maxCircuits` most recently used;
+ * - no promise, no I/O and no timer of its own for a call through a closed or an open circuit;
+ * - each transition told exactly once per process, on `channels.circuitChanged` and to the listeners, with `here` true
+ *   in the one process that made it; each loss and return of the store once, on `channels.storeDegraded`;
+ * - that no error of the store reaches a call.
+ *
+ * Circuits of equal keys are shared by all breakers of the store, and keep the options of the breaker that used the
+ * key first: give breakers that differ different keys.
+ */
+export interface CircuitStore extends Circuits {
+  /** The circuit of a key; made when it is new. */
+  circuit(key: string, policy: CircuitPolicy): Circuit
+  /**
+   * Tells a listener of every transition that this process sees, and of every change of `degraded`. A listener that
+   * throws is reported as a warning and harms nobody.
+   * @returns a function that ends it
+   * @example
+   * const stop = store.circuits.onChange(({ type, event }) => {
+   *   if (type === 'circuit') log.warn(event, `circuit ${event.from} -> ${event.to}`)
+   * })
+   */
+  onChange(listener: (change: CircuitStoreChange) => void): () => void
+  /** Hands on to the other processes what was counted and not yet sent. Never rejects. */
+  flush(): Promise<void>
+  /** Flushes, and releases timers and connections. Circuits go on locally after it. */
+  close(): Promise<void>
+}
+
+/** The circuits of a `store` option. */
+export function circuitStoreOption(
+  name: string,
+  store: { readonly circuits: CircuitStore } | undefined,
+): CircuitStore | undefined {
+  if (store === undefined) return undefined
+  const circuits = (store as { circuits?: Partial<CircuitStore> } | null)?.circuits
+  if (typeof circuits?.circuit !== 'function') {
+    throw new TypeError(
+      `\`${name}\` must have \`circuits\`, as memoryStore() and redisStore() have, got ${String(store)}`,
+    )
+  }
+  return circuits as CircuitStore
+}
