@@ -22,8 +22,8 @@ const MAX_ATTEMPTS = 50
 export function isCapturedByDefault(outcome: Outcome): boolean {
   if (outcome.kind === 'error') return true
   const { verdict, statusCode } = outcome
-  if (verdict !== undefined)
-    return verdict.deadLetter ?? (verdict.kind === 'transient' || verdict.kind === 'rate-limited')
+  if (verdict?.deadLetter !== undefined) return verdict.deadLetter
+  if (verdict?.kind !== undefined) return verdict.kind === 'transient' || verdict.kind === 'rate-limited'
   return statusCode >= 500 || transientStatusCodes.includes(statusCode)
 }
 
