@@ -27,6 +27,8 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler
   #probe: Probe | undefined
   #stopWatch: (() => void) | undefined
+  /** Only probes hear of a cancellation: a closure for each call would cost as much as the rest of this layer. */
+  #onCancel: (() => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #started = false
   #result: 'ok' | 'fail' | 'void' | undefined
@@ -114,7 +116,9 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
   }
 
   /** The caller has gone, or nothing was dispatched: a probe's slot goes back at once, and nothing is counted. */
-  readonly cancel = (): void => this.#record('void', false)
+  cancel(): void {
+    this.#record('void', false)
+  }
 
   #responded(statusCode: number, headers: IncomingHttpHeaders): void {
     const { settings } = this.#context
@@ -139,13 +143,14 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
 
   #settleProbe(probe: Probe, result: ProbeResult): void {
     this.#stopWatch?.()
-    this.#call.offCancel(this.cancel)
+    if (this.#onCancel !== undefined) this.#call.offCancel(this.#onCancel)
     this.#circuit.settle(probe, result)
   }
 
   #watch(probe: Probe): void {
     this.#probe = probe
-    this.#call.onCancel(this.cancel)
+    this.#onCancel = () => this.cancel()
+    this.#call.onCancel(this.#onCancel)
     this.#stopWatch = watchProbe(this.#circuit, probe, () => this.#expire())
   }
 

@@ -143,9 +143,10 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
     })
     if (!decision.retry && decision.givenUp === undefined) return false
 
-    call.logAttempt(outcome)
     const error = outcome.kind === 'error' ? outcome.error : undefined
-    if (reporter.hears(channels.attemptFailed) && !isRefusal(outcome)) {
+    const attempted = !isRefusal(outcome)
+    if (attempted) call.logAttempt(outcome)
+    if (attempted && reporter.hears(channels.attemptFailed)) {
       reporter.attemptFailed({ ...this.#event(outcome), error, durationMs: call.history?.at(-1)?.ms ?? 0 })
     }
     if (!decision.retry) {

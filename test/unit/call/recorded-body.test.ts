@@ -2,7 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type BodyChunk, RecordedBody } from '../../../src/call/recorded-body.ts'
 
-function body(chunks: BodyChunk[], options: { limit?: number; declared?: number; onError?: (e: unknown) => void } = {}) {
+function body(
+  chunks: BodyChunk[],
+  options: { limit?: number; declared?: number; onError?: (e: unknown) => void } = {},
+) {
   async function* source(): AsyncGenerator<BodyChunk> {
     for (const chunk of chunks) {
       await Promise.resolve()
@@ -63,7 +66,10 @@ describe('RecordedBody', () => {
   })
 
   it('keeps no more than the limit and one chunk of a body that outgrew it', async () => {
-    const recorded = body(Array.from({ length: 100 }, () => Buffer.alloc(10)), { limit: 55 })
+    const recorded = body(
+      Array.from({ length: 100 }, () => Buffer.alloc(10)),
+      { limit: 55 },
+    )
     let most = 0
     for await (const _chunk of recorded) most = Math.max(most, recorded.recorded().length)
     expect(most).toBeLessThanOrEqual(65)

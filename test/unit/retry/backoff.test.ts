@@ -39,12 +39,18 @@ describe('backoffMs', () => {
 
   it('is a whole number between zero and the longest wait, whatever the policy, attempt and chance', () => {
     fc.assert(
-      fc.property(anyPolicy, fc.integer({ min: 1, max: 5_000 }), chance, fc.integer({ min: 0, max: 1e6 }), (any, attempt, random, previous) => {
-        const wait = backoffMs(any, attempt, random, previous)
-        expect(Number.isInteger(wait)).toBe(true)
-        expect(wait).toBeGreaterThanOrEqual(0)
-        expect(wait).toBeLessThanOrEqual(any.maxBackoffMs)
-      }),
+      fc.property(
+        anyPolicy,
+        fc.integer({ min: 1, max: 5_000 }),
+        chance,
+        fc.integer({ min: 0, max: 1e6 }),
+        (any, attempt, random, previous) => {
+          const wait = backoffMs(any, attempt, random, previous)
+          expect(Number.isInteger(wait)).toBe(true)
+          expect(wait).toBeGreaterThanOrEqual(0)
+          expect(wait).toBeLessThanOrEqual(any.maxBackoffMs)
+        },
+      ),
     )
   })
 

@@ -15,11 +15,15 @@ const facts = (overrides: Partial<RetryFacts>): RetryFacts => ({
   random: 0.5,
   ...overrides,
 })
-const networkError = (code: string, started = true) => errorOutcome(Object.assign(new Error(code), { code }), started)
+const networkError = (code: string, started = true) =>
+  errorOutcome(Object.assign(new Error(code), { code }), started)
 
 describe('decideRetry', () => {
   it.each([408, 429, 500, 501, 502, 503, 504])('tries an idempotent request again after %i', (code) => {
-    expect(decideRetry(policy, facts({ outcome: responseOutcome(code, {}) }))).toMatchObject({ retry: true, delayMs: 500 })
+    expect(decideRetry(policy, facts({ outcome: responseOutcome(code, {}) }))).toMatchObject({
+      retry: true,
+      delayMs: 500,
+    })
   })
 
   it.each([200, 301, 400, 401, 403, 404, 409, 422, 505])('takes %i as the answer', (code) => {
@@ -31,11 +35,15 @@ describe('decideRetry', () => {
   })
 
   it('takes a certificate error as final', () => {
-    expect(decideRetry(policy, facts({ outcome: networkError('CERT_HAS_EXPIRED') }))).toEqual({ retry: false })
+    expect(decideRetry(policy, facts({ outcome: networkError('CERT_HAS_EXPIRED') }))).toEqual({
+      retry: false,
+    })
   })
 
   it('finds the code in the cause of an error and in the parts of an AggregateError', () => {
-    const nested = new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ECONNRESET' }) })
+    const nested = new TypeError('fetch failed', {
+      cause: Object.assign(new Error('x'), { code: 'ECONNRESET' }),
+    })
     const aggregate = new AggregateError([Object.assign(new Error('x'), { code: 'ECONNREFUSED' })])
     expect(decideRetry(policy, facts({ outcome: errorOutcome(nested, true) })).retry).toBe(true)
     expect(decideRetry(policy, facts({ outcome: errorOutcome(aggregate, false) })).retry).toBe(true)
@@ -52,28 +60,42 @@ describe('decideRetry', () => {
     ['a name that does not resolve', networkError('ENOTFOUND', false), true],
     ['a connect timeout', networkError('UND_ERR_CONNECT_TIMEOUT', false), true],
     ['a reset before the connection was ours (it may be a mock)', networkError('ECONNRESET', false), false],
-  ])('after %s a request that is not idempotent goes again only if the server surely did not act', (_what, outcome, again) => {
-    const decision = decideRetry(policy, facts({ outcome, idempotent: false }))
-    expect(decision.retry).toBe(again)
-    if (!again) expect(decision).toMatchObject({ givenUp: { reason: 'not-idempotent' } })
-  })
+  ])(
+    'after %s a request that is not idempotent goes again only if the server surely did not act',
+    (_what, outcome, again) => {
+      const decision = decideRetry(policy, facts({ outcome, idempotent: false }))
+      expect(decision.retry).toBe(again)
+      if (!again) expect(decision).toMatchObject({ givenUp: { reason: 'not-idempotent' } })
+    },
+  )
 
   it('takes an HTTP/2 stream refused by the server for one that it did not act on', () => {
     const refused = Object.assign(new Error('x'), { code: 'ERR_HTTP2_STREAM_ERROR', http2ErrorCode: 7 })
-    expect(decideRetry(policy, facts({ outcome: errorOutcome(refused, true), idempotent: false })).retry).toBe(true)
+    expect(
+      decideRetry(policy, facts({ outcome: errorOutcome(refused, true), idempotent: false })).retry,
+    ).toBe(true)
   })
 
   it('ends after the last attempt', () => {
-    expect(decideRetry(policy, facts({ attempt: 4 }))).toMatchObject({ retry: false, givenUp: { reason: 'exhausted' } })
+    expect(decideRetry(policy, facts({ attempt: 4 }))).toMatchObject({
+      retry: false,
+      givenUp: { reason: 'exhausted' },
+    })
   })
 
   it('never sends a body again that it cannot send whole', () => {
-    expect(decideRetry(policy, facts({ bodyReplayable: false }))).toMatchObject({ givenUp: { reason: 'body-not-replayable' } })
+    expect(decideRetry(policy, facts({ bodyReplayable: false }))).toMatchObject({
+      givenUp: { reason: 'body-not-replayable' },
+    })
   })
 
   it('waits as long as the provider asks, however short its own backoff is', () => {
     const outcome = responseOutcome(503, { 'retry-after': '20' })
-    expect(decideRetry(policy, facts({ outcome }))).toEqual({ retry: true, delayMs: 20_000, retryAfterMs: 20_000 })
+    expect(decideRetry(policy, facts({ outcome }))).toEqual({
+      retry: true,
+      delayMs: 20_000,
+      retryAfterMs: 20_000,
+    })
   })
 
   it('ends the call, with the time to come back, when the provider asks for longer than it may', () => {
@@ -85,7 +107,9 @@ describe('decideRetry', () => {
   })
 
   it('ends the call rather than waiting into its deadline', () => {
-    expect(decideRetry(policy, facts({ remainingMs: 500 }))).toMatchObject({ givenUp: { reason: 'deadline' } })
+    expect(decideRetry(policy, facts({ remainingMs: 500 }))).toMatchObject({
+      givenUp: { reason: 'deadline' },
+    })
     expect(decideRetry(policy, facts({ remainingMs: 501 })).retry).toBe(true)
   })
 
@@ -109,13 +133,19 @@ describe('decideRetry', () => {
   })
 
   it('never undercuts Retry-After, even when a verdict asks for less', () => {
-    const outcome = responseOutcome(429, { 'retry-after': '5' }, { kind: 'rate-limited', retryAfterMs: 1_000 })
+    const outcome = responseOutcome(
+      429,
+      { 'retry-after': '5' },
+      { kind: 'rate-limited', retryAfterMs: 1_000 },
+    )
     expect(decideRetry(policy, facts({ outcome }))).toMatchObject({ delayMs: 5_000 })
   })
 
   it('asks isRetryableError before it looks at the code', () => {
     const odd = errorOutcome(new Error('odd'), true)
-    const asked = resolveRetryOptions({ isRetryableError: (error) => (error.message === 'odd' ? true : undefined) })
+    const asked = resolveRetryOptions({
+      isRetryableError: (error) => (error.message === 'odd' ? true : undefined),
+    })
     expect(decideRetry(policy, facts({ outcome: odd })).retry).toBe(false)
     expect(decideRetry(asked, facts({ outcome: odd })).retry).toBe(true)
     expect(decideRetry(asked, facts({ outcome: networkError('ECONNRESET') })).retry).toBe(true)

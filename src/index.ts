@@ -1,0 +1,48 @@
+export { type AttemptRecord, type GivenUp } from './call/call.ts'
+export { type CallOptions } from './call/call-options.ts'
+export { type CallRequest } from './call/call-request.ts'
+export { type Delivery, type Outcome, type Verdict } from './call/outcome.ts'
+export { CircuitBreaker } from './circuit/circuit-breaker.ts'
+export {
+  circuitBreaker,
+  type CircuitBreakerInterceptor,
+  type CircuitBreakerInterceptorOptions,
+  type CircuitBreakerOptions,
+  type Circuits,
+  type CircuitSnapshot,
+  type CircuitStore,
+  type CircuitStoreChange,
+} from './circuit/interceptor.ts'
+export { type ClassifiedResponse, type Classify, type InspectBodyOptions } from './classification/options.ts'
+export {
+  type RequestOptions,
+  ResilientHttpClient,
+  type ResilientHttpClientOptions,
+} from './client/resilient-http-client.ts'
+export {
+  deadLetter,
+  type DeadLetterInterceptor,
+  type DeadLetterInterceptorOptions,
+  type DeadLetterOptions,
+} from './dead-letter/interceptor.ts'
+export { type DeadLetterStore } from './dead-letter/store.ts'
+export {
+  CircuitBreakerOpenError,
+  IntegrationError,
+  type IntegrationErrorCode,
+  type IntegrationErrorContext,
+  isIntegrationError,
+  RateLimitError,
+  RequestTimeoutError,
+} from './errors.ts'
+export { resilience, type ResilienceOptions, type ResilienceStack } from './resilience.ts'
+export { type Jitter } from './retry/backoff.ts'
+export { retry, type RetryInterceptorOptions } from './retry/interceptor.ts'
+export { type RetryOptions } from './retry/options.ts'
+export { type AttemptContext, withRetry, type WithRetryOptions } from './retry/with-retry.ts'
+export { type ResilienceStore } from './store.ts'
+export { memoryStore, type MemoryStoreOptions } from './stores/memory/memory-store.ts'
+export { channels } from './telemetry/channels.ts'
+export { type Logger } from './telemetry/reporter.ts'
+export { timeout, type TimeoutOptions } from './timeout/interceptor.ts'
+export { withCallOptions } from './with-call-options.ts'
