@@ -131,7 +131,7 @@ function storeOption(store: ResilienceStore | undefined): ResilienceStore | unde
   for (const part of ['circuits', 'deadLetters'] as const) {
     if (typeof (store as Partial<ResilienceStore> | null)?.[part] !== 'object') {
       throw new TypeError(
-        `\`store\` must have \`circuits\` and \`deadLetters\`, as redisStore() and memoryStore() have; got ${String(store)}`,
+        `\`store\` must have \`circuits\` and \`deadLetters\`, as redisStore() and memoryStore() have; got ${typeof store}`,
       )
     }
   }

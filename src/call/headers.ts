@@ -20,7 +20,7 @@ export function* eachHeader(headers: RequestHeaders): Generator<[name: string, v
 function* expanded(name: string, value: HeaderText): Generator<[string, string]> {
   if (value === null || value === undefined) return
   if (Array.isArray(value)) for (const item of value) yield [name, String(item)]
-  else yield [name, String(value as string)]
+  else yield [name, String(value)]
 }
 
 /** The first value of a header, by its lower-case name. */

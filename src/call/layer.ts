@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { Call, type CallDispatchOptions, callKey } from './call.ts'
-import { isLegacyHandler, type LegacyHandler, LegacyHandlerAdapter } from './legacy-handler.ts'
+import { isLegacyHandler, LegacyHandlerAdapter } from './legacy-handler.ts'
 
 /**
  * What one interceptor of ours does with a call: dispatches `options`, which carry the call, with a handler of its own
@@ -27,7 +27,7 @@ export function interceptor(
       if (known !== undefined) return layer(known, options, handler)
       const legacy = isLegacyHandler(handler)
       if (legacy) {
-        handler = new LegacyHandlerAdapter(handler as LegacyHandler)
+        handler = new LegacyHandlerAdapter(handler)
         options = { ...options, allowH2: false } as Dispatcher.DispatchOptions
       }
       if (isUpgrade(options)) return dispatch(options, handler)

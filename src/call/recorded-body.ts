@@ -51,7 +51,7 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
     this.#open = () =>
       Symbol.asyncIterator in body
         ? body[Symbol.asyncIterator]()
-        : (body as Iterable<BodyChunk>)[Symbol.iterator]()
+        : (body)[Symbol.iterator]()
     this.#declaredLength = declaredLength
     this.#onSourceError = onSourceError
   }

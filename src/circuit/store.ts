@@ -89,7 +89,7 @@ export function circuitStoreOption(
   const circuits = (store as { circuits?: Partial<CircuitStore> } | null)?.circuits
   if (typeof circuits?.circuit !== 'function') {
     throw new TypeError(
-      `\`${name}\` must have \`circuits\`, as memoryStore() and redisStore() have, got ${String(store)}`,
+      `\`${name}\` must have \`circuits\`, as memoryStore() and redisStore() have, got ${typeof store}`,
     )
   }
   return circuits as CircuitStore

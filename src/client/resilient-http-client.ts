@@ -42,7 +42,7 @@ export class ResilientHttpClient {
   readonly #base: URL | undefined
   readonly #headers: Headers
   readonly #dispatcher: Dispatcher
-  readonly #ownAgent: Agent | undefined
+  readonly #ownAgent: Dispatcher | undefined
 
   constructor(options: ResilientHttpClientOptions = {}) {
     objectOption('ResilientHttpClient', options, [
@@ -62,8 +62,9 @@ export class ResilientHttpClient {
     if (dispatcher !== undefined && typeof dispatcher.compose !== 'function') {
       throw new TypeError('`dispatcher` must be an undici Dispatcher with compose, got something else')
     }
-    this.#ownAgent = dispatcher === undefined ? new Agent() : undefined
-    this.#dispatcher = (dispatcher ?? (this.#ownAgent as Dispatcher)).compose(stack)
+    const base = dispatcher ?? new Agent()
+    this.#ownAgent = dispatcher === undefined ? base : undefined
+    this.#dispatcher = base.compose(stack)
   }
 
   /**

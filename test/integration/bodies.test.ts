@@ -94,7 +94,7 @@ describe.each(Object.keys(senders))('through %s', (sender) => {
       arrange?.(provider)
       const body =
         kind === 'FormData' && sender !== 'built-in fetch'
-          ? form(UndiciFormData as unknown as typeof FormData)
+          ? form(UndiciFormData)
           : kind === 'URLSearchParams' && sender === 'undici.request'
             ? String(bodies[kind]!())
             : bodies[kind]!()

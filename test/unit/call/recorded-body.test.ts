@@ -120,7 +120,7 @@ describe('RecordedBody', () => {
   it('passes an error of the source on to the attempt, and says whose it was', async () => {
     const failure = new Error('disk')
     let blamed: unknown
-    // eslint-disable-next-line require-yield -- a source that fails at once
+     
     async function* source(): AsyncGenerator<BodyChunk> {
       await Promise.resolve()
       throw failure
