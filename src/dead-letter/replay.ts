@@ -1,0 +1,190 @@
+import { Pace } from './pace.ts'
+import type { ClaimedDeadLetter, DeadLetterReplay } from './record.ts'
+import { rehearse } from './rehearsal.ts'
+import { holdBack, replayDelay, type ReplayOutcome, settleReplay } from './replay-decision.ts'
+import {
+  type ReplayOptions,
+  type ReplayPlan,
+  type ReplaySummary,
+  resolveReplayOptions,
+} from './replay-options.ts'
+import { ReplayOrigins } from './replay-origins.ts'
+import { ReplayReport } from './replay-report.ts'
+import { checkedTarget, ReplayRefusedError, replayRequest, type ReplayRequest } from './replay-request.ts'
+import { sendReplay } from './replay-send.ts'
+import type { DeadLetterStore, Settlement, SettleResult } from './store.ts'
+
+export type { ReplayOptions, ReplayProgress, ReplaySummary } from './replay-options.ts'
+export type { ReplayCredentials } from './replay-request.ts'
+
+/** The longest that a `Retry-After` holds up a whole run, in milliseconds. */
+const MAX_HOLD_MS = 30_000
+
+/**
+ * Sends dead letters again, each at most once at a time over all replayers of the store. Credentials are attached anew,
+ * only for `allowedOrigins`. An entry that the server takes is removed; one that fails comes back after a backoff, until
+ * `maxReplays` are used up. At least once: a repeatable entry may be sent again when a replayer was lost while sending.
+ *
+ * @returns what was done; it rejects only for bad options and when the store fails
+ * @throws TypeError, RangeError naming option, bound and value
+ * @example
+ * const summary = await replayDeadLetters(stack.deadLetters, {
+ *   allowedOrigins: ['https://api.hubapi.com'],
+ *   credentials: () => ({ authorization: `Bearer ${token}` }),
+ *   filter: { reason: 'breaker_open' },
+ * })
+ */
+export async function replayDeadLetters(
+  deadLetters: DeadLetterStore,
+  options: ReplayOptions,
+): Promise<ReplaySummary> {
+  return runReplay(deadLetters, resolveReplayOptions(options))
+}
+
+export async function runReplay(store: DeadLetterStore, plan: ReplayPlan): Promise<ReplaySummary> {
+  const report = new ReplayReport(plan)
+  if (plan.dryRun) await rehearse(store, plan, report)
+  else await new ReplayRun(store, plan, report).run()
+  return report.finish(plan.signal?.aborted === true)
+}
+
+const never = new AbortController().signal
+
+/** One run over the entries that are due now. */
+class ReplayRun {
+  readonly #store: DeadLetterStore
+  readonly #plan: ReplayPlan
+  readonly #report: ReplayReport
+  readonly #pace: Pace
+  readonly #signal: AbortSignal
+  readonly #origins: ReplayOrigins
+  #claiming: Promise<void> | undefined
+  #held: ClaimedDeadLetter[] = []
+
+  constructor(store: DeadLetterStore, plan: ReplayPlan, report: ReplayReport) {
+    this.#store = store
+    this.#plan = plan
+    this.#report = report
+    this.#pace = new Pace(plan.ratePerSecond)
+    this.#signal = plan.signal ?? never
+    this.#origins = new ReplayOrigins(plan.origins)
+  }
+
+  async run(): Promise<void> {
+    const workers = Array.from({ length: this.#plan.concurrency }, () => this.#work())
+    const results = await Promise.allSettled(workers)
+    const failed = results.find((result) => result.status === 'rejected')
+    // the store is away: what is held lapses by itself
+    if (failed !== undefined) throw failed.reason
+    for (const entry of this.#held.splice(0)) await this.#giveBack(entry)
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#signal.aborted) {
+      const entry = await this.#next()
+      if (entry === undefined) return
+      await this.#turn(entry)
+    }
+  }
+
+  /** One claim at a time, of no more than can be sent soon: what is held long lapses. */
+  async #next(): Promise<ClaimedDeadLetter | undefined> {
+    for (;;) {
+      const entry = this.#held.shift()
+      if (entry !== undefined) return entry
+      if (this.#claiming === undefined) {
+        if (this.#origins.left.length === 0 || this.#signal.aborted) return undefined
+        if (this.#report.summary.claimed >= this.#plan.limit) return undefined
+        this.#claiming = this.#claim().finally(() => (this.#claiming = undefined))
+      }
+      await this.#claiming
+    }
+  }
+
+  async #claim(): Promise<void> {
+    const { filter, ids, leaseMs, maxReplays, concurrency, limit } = this.#plan
+    const { summary } = this.#report
+    for (const origin of this.#origins.left) {
+      const { items, corrupt } = await this.#store.claim({
+        // by id all at once: one that comes back "again" would otherwise be claimed anew
+        limit: Math.min(ids?.length || concurrency, 1000, limit - summary.claimed),
+        leaseMs,
+        maxReplays,
+        filter: { ...filter, origin },
+        ids,
+      })
+      this.#report.corrupt(corrupt)
+      summary.claimed += items.length
+      this.#held.push(...items)
+      if ((items.length === 0 && corrupt.length === 0) || ids !== undefined) this.#origins.end(origin)
+      if (items.length > 0) return
+    }
+  }
+
+  async #turn(entry: ClaimedDeadLetter): Promise<void> {
+    if (!(await this.#pace.turn(this.#signal))) return this.#giveBack(entry)
+    let request: ReplayRequest
+    try {
+      const { origin } = checkedTarget(entry, this.#plan.allowedOrigins)
+      if (this.#origins.isAway(origin)) return await this.#giveBack(entry)
+      const held = holdBack(entry, this.#plan.unknownDelivery, Date.now())
+      if (held !== undefined) return await this.#settle(entry, held)
+      request = replayRequest(entry, (await this.#plan.credentials?.(entry)) ?? {}, this.#plan)
+    } catch (error) {
+      return this.#refuse(entry, error)
+    }
+    const asked = performance.now()
+    if (!(await this.#store.renew(entry.id, entry.fence, this.#plan.leaseMs))) {
+      this.#report.tell(entry, 'skipped', { message: 'discarded, or taken over' })
+      return
+    }
+    // The lease may have begun as early as the question: what is left of it bounds the request.
+    const left = this.#plan.timeoutMs - (performance.now() - asked)
+    if (left < 1) return this.#giveBack(entry)
+    const at = Date.now()
+    const began = performance.now()
+    this.#report.summary.sent++
+    const outcome = await sendReplay(entry, request, this.#plan.dispatcher, left)
+    this.#origins.watch(request.url.origin, outcome)
+    if (outcome.kind === 'response' && outcome.statusCode === 429) {
+      this.#pace.hold(Math.min(outcome.retryAfterMs ?? 0, MAX_HOLD_MS))
+    }
+    const timing = { at, ms: performance.now() - began, random: Math.random() }
+    await this.#settle(entry, settleReplay(entry, outcome, timing, this.#plan), outcome)
+  }
+
+  async #refuse(entry: ClaimedDeadLetter, error: unknown): Promise<void> {
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof ReplayRefusedError && error.forGood) {
+      const replay: DeadLetterReplay = { at: Date.now(), outcome: 'refused' }
+      return this.#settle(entry, { outcome: 'quarantined', replay, note: message })
+    }
+    const delayMs = replayDelay(this.#plan, entry.replayCount, Math.random())
+    await this.#store.settle(entry.id, entry.fence, { outcome: 'later', delayMs })
+    this.#report.tell(entry, 'refused', { message, error })
+  }
+
+  async #giveBack(entry: ClaimedDeadLetter): Promise<void> {
+    await this.#store.settle(entry.id, entry.fence, { outcome: 'later', delayMs: 0 })
+    this.#report.tell(entry, 'skipped', { message: 'not its turn any more' })
+  }
+
+  async #settle(entry: ClaimedDeadLetter, settlement: Settlement, outcome?: ReplayOutcome): Promise<void> {
+    const result = await this.#store.settle(entry.id, entry.fence, settlement)
+    const statusCode = outcome?.kind === 'response' ? outcome.statusCode : undefined
+    const message =
+      'note' in settlement ? settlement.note : outcome?.kind === 'error' ? outcome.code : undefined
+    this.#report.tell(entry, countedAs(settlement, result), { statusCode, message })
+  }
+}
+
+function countedAs(
+  settlement: Settlement,
+  result: SettleResult,
+): 'done' | 'failed' | 'later' | 'quarantined' | 'in_doubt' | 'skipped' {
+  if (result === 'quarantined' || result === 'in_doubt') return result
+  // the server has taken it, though somebody else may have settled the entry meanwhile
+  if (settlement.outcome === 'done') return 'done'
+  if (result !== 'again') return 'skipped'
+  return settlement.outcome === 'later' ? 'later' : 'failed'
+}
