@@ -132,7 +132,7 @@ describe('the standard stack', () => {
     ])
     const whole = await stack.deadLetters.get(letter!.id)
     expect(Buffer.from(whole!.request.body!).toString()).toBe('{"name":"Ada"}')
-    expect(whole!.request).toMatchObject({ method: 'PUT', sha256: sha256('{"name":"Ada"}') })
+    expect(whole!.request).toMatchObject({ method: 'PUT', bodySha256: sha256('{"name":"Ada"}') })
     expect(whole!.response).toMatchObject({ statusCode: 503 })
     expect(JSON.stringify(whole)).not.toMatch(/s3cret|hidden/)
   })
