@@ -1,6 +1,7 @@
 /** Checks of option values. Every message names the option, the bound and the value that was given. */
 
-function shown(value: unknown): string {
+/** A value as an error message shows it. */
+export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return JSON.stringify(value)
@@ -82,14 +83,18 @@ export function arrayOption<T>(name: string, value: unknown, item: (name: string
   return value.map((entry, index) => item(`${name}[${index}]`, entry))
 }
 
-/** Refuses what is not a plain options object, and every key that `known` does not list (a typo is a silent default). */
+/**
+ * Refuses what is not a plain options object, every key that `known` does not list (a typo would be a silent default),
+ * and null, which would be one too.
+ */
 export function objectOption(name: string, value: unknown, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TypeError(`\`${name}\` must be an object, got ${shown(value)}`)
   }
-  for (const key of Object.keys(value)) {
+  for (const [key, given] of Object.entries(value)) {
     if (!known.includes(key)) {
       throw new TypeError(`\`${name}\` has no option \`${key}\`; it knows ${known.join(', ')}`)
     }
+    if (given === null) throw new TypeError(`\`${key}\` must have a value or be left out, got null`)
   }
 }

@@ -4,7 +4,7 @@ import { classification } from './classification/interceptor.ts'
 import { type Classify, type InspectBodyOptions, resolveClassification } from './classification/options.ts'
 import { deadLetter, type DeadLetterOptions } from './dead-letter/interceptor.ts'
 import type { DeadLetterStore } from './dead-letter/store.ts'
-import { durationOption, objectOption, stringOption } from './options.ts'
+import { durationOption, objectOption, shown, stringOption } from './options.ts'
 import { retry } from './retry/interceptor.ts'
 import type { RetryOptions } from './retry/options.ts'
 import { memoryStore } from './stores/memory/memory-store.ts'
@@ -131,7 +131,7 @@ function storeOption(store: ResilienceStore | undefined): ResilienceStore | unde
   for (const part of ['circuits', 'deadLetters'] as const) {
     if (typeof (store as Partial<ResilienceStore> | null)?.[part] !== 'object') {
       throw new TypeError(
-        `\`store\` must have \`circuits\` and \`deadLetters\`, as redisStore() and memoryStore() have; got ${typeof store}`,
+        `\`store\` must have \`circuits\` and \`deadLetters\`, as redisStore() and memoryStore() have; got ${shown(store)}`,
       )
     }
   }

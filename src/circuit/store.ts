@@ -1,3 +1,4 @@
+import { shown } from '../options.ts'
 import type { CircuitChangedEvent, CircuitStateName, StoreDegradedEvent } from '../telemetry/channels.ts'
 import type { Circuit } from './circuit.ts'
 import type { Override } from './machine.ts'
@@ -89,7 +90,7 @@ export function circuitStoreOption(
   const circuits = (store as { circuits?: Partial<CircuitStore> } | null)?.circuits
   if (typeof circuits?.circuit !== 'function') {
     throw new TypeError(
-      `\`${name}\` must have \`circuits\`, as memoryStore() and redisStore() have, got ${typeof store}`,
+      `\`${name}\` must have \`circuits\`, as memoryStore() and redisStore() have, got ${shown(store)}`,
     )
   }
   return circuits as CircuitStore
