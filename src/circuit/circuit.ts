@@ -68,6 +68,8 @@ export class Circuit {
   /** When a call last came, on the host's clock; also the coarse clock of successes. */
   lastUsedAt = 0
   readonly machine: Machine
+  /** A breaker uses it with its own options; false while only an operator's word has made it, with the defaults. */
+  claimed = true
   /** Present while a shared store stands behind it. */
   readonly shared: SharedState | undefined
   policy: CircuitPolicy
@@ -217,6 +219,7 @@ export class Circuit {
 
   /** The options of the breaker that uses the key; until then an operator's word has made it with the defaults. */
   claim(policy: CircuitPolicy): void {
+    this.claimed = true
     this.policy = policy
     this.#localPolicy = { ...policy, quorum: 1 }
     this.machine.window = new CountWindow(bucketMs(policy))

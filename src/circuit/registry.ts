@@ -36,8 +36,6 @@ export class CircuitRegistry implements CircuitHost {
   readonly #options: RegistryOptions
   readonly #circuits = new Map<string, Circuit>()
   readonly #listeners = new Set<(change: CircuitStoreChange) => void>()
-  /** Made by an operator's word, before any breaker used the key. */
-  readonly #unclaimed = new WeakSet<Circuit>()
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -53,7 +51,7 @@ export class CircuitRegistry implements CircuitHost {
   circuit(key: string, policy: CircuitPolicy): Circuit {
     const known = this.#circuits.get(key)
     if (known === undefined) return this.#make(key, policy)
-    if (known.policy !== policy && this.#unclaimed.delete(known)) known.claim(policy)
+    if (!known.claimed) known.claim(policy)
     return known
   }
 
@@ -62,7 +60,7 @@ export class CircuitRegistry implements CircuitHost {
     const known = this.#circuits.get(key)
     if (known !== undefined) return known
     const made = this.#make(key, resolveCircuitBreakerOptions({}).policy)
-    this.#unclaimed.add(made)
+    made.claimed = false
     return made
   }
 

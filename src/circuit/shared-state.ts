@@ -39,6 +39,10 @@ export class SharedState {
     this.pending.slow += slow
   }
 
+  get hasPending(): boolean {
+    return this.pending.total + this.pending.failed + this.pending.slow > 0
+  }
+
   /** Takes what is pending, to be sent. */
   take(): Counts {
     const taken = this.pending

@@ -1,0 +1,367 @@
+import type { CircuitBackend, Scheduler, Timed } from './backend.ts'
+import type { Admission, Circuit, CircuitLink, Probe } from './circuit.ts'
+import { makeRequest, replaces, type Sent } from './exchange.ts'
+import { FlushQueue, inChunks } from './flush-queue.ts'
+import type { ControlAction, FlushReply, ProbeResult, SyncStatus, View } from './machine.ts'
+import type { CircuitPolicy } from './policy.ts'
+import { CircuitRegistry } from './registry.ts'
+import { SharedState } from './shared-state.ts'
+import type { CircuitSnapshot, CircuitStore, CircuitStoreChange } from './store.ts'
+import { StoreHealth } from './store-health.ts'
+
+export interface SharedCircuitsSettings {
+  /** What `storeDegraded` events call the store. */
+  readonly name: string
+  readonly flushIntervalMs: number
+  readonly pollIntervalMs: number
+  readonly maxCircuits: number
+  readonly leaseMs: number
+  /** This process; default random. */
+  readonly by?: string
+  /** Milliseconds since 1970 at `scheduler.now() === 0`, by this process's clock. */
+  readonly offset: number
+}
+
+/** A poll of circuits that are closed and idle happens every so many polls. */
+const IDLE_POLLS = 30
+const IDLE_MS = 60_000
+/** While the store is out of reach it is tried this often, in milliseconds. */
+const RETRY_MS = 250
+/** The longest that a process waits before it asks for a probe again, in milliseconds: slots also come back unannounced. */
+const ASK_AGAIN_MS = 1_000
+
+/** How far ahead of the server's clock, as known here, an epoch may be. */
+const FUTURE_MS = 30_000
+
+/**
+ * The client's side of circuits that processes share, over any backend. Closed: results are counted here and flushed in
+ * batches. Open: refused by a local deadline. Half-open: one request for a probe at a time. Views come with every reply,
+ * by push, and by a poll. While the backend is out of reach each circuit goes on by itself.
+ */
+export class SharedCircuits implements CircuitStore, CircuitLink {
+  readonly #backend: CircuitBackend
+  readonly #settings: SharedCircuitsSettings
+  readonly #scheduler: Scheduler
+  readonly #registry: CircuitRegistry
+  readonly #health: StoreHealth
+  readonly #queue: FlushQueue
+  #cancelPoll: (() => void) | undefined
+  #cancelRetry: (() => void) | undefined
+  readonly #sending = new Set<Promise<void>>()
+  /** The server has told its time. */
+  #timed = false
+  #polls = 0
+  #tokens = 0
+  #closed = false
+
+  constructor(backend: CircuitBackend, settings: SharedCircuitsSettings, scheduler: Scheduler) {
+    this.#backend = backend
+    this.#settings = settings
+    this.#scheduler = scheduler
+    this.#registry = new CircuitRegistry({
+      maxCircuits: settings.maxCircuits,
+      now: () => scheduler.now(),
+      offset: settings.offset,
+      link: this,
+      share: (key) => new SharedState(backend.idOf(key), !this.#health.connected || this.#closed),
+      evicted: (circuit) => this.#evicted(circuit),
+      ...(settings.by === undefined ? {} : { by: settings.by }),
+    })
+    this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, (circuits) => this.#send(circuits))
+    this.#health = new StoreHealth(settings.name, (event) => this.#registry.degraded(event))
+  }
+
+  get by(): string {
+    return this.#registry.by
+  }
+
+  circuit(key: string, policy: CircuitPolicy): Circuit {
+    const known = this.#registry.find(key)
+    if (known?.claimed === true) return known
+    return this.#introduce(this.#registry.circuit(key, { ...policy, leaseMs: this.#settings.leaseMs }))
+  }
+
+  state(key: string): CircuitSnapshot {
+    return this.#registry.state(key)
+  }
+
+  list(): CircuitSnapshot[] {
+    return this.#registry.list()
+  }
+
+  isolate(key: string): Promise<void> {
+    return this.#control(key, 'isolate')
+  }
+
+  forceClose(key: string): Promise<void> {
+    return this.#control(key, 'force-close')
+  }
+
+  reset(key: string): Promise<void> {
+    return this.#control(key, 'reset')
+  }
+
+  onChange(listener: (change: CircuitStoreChange) => void): () => void {
+    return this.#registry.onChange(listener)
+  }
+
+  async flush(): Promise<void> {
+    this.#queue.flush()
+    await Promise.all(this.#sending)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    await this.flush()
+    this.#closed = true
+    this.#queue.stop()
+    this.#cancelPoll?.()
+    this.#cancelRetry?.()
+    for (const { shared } of this.#registry.values()) if (shared !== undefined) shared.degraded = true
+  }
+
+  /** The adapter says that commands can be sent now, or again: every circuit is brought up to date. */
+  connected(): void {
+    this.#health.connection(true)
+    this.syncAll()
+  }
+
+  /** The adapter says that commands cannot be sent: every circuit goes on by itself at once. */
+  disconnected(error: Error | undefined): void {
+    if (this.#closed) return
+    for (const circuit of this.#registry.values()) this.#degrade(circuit)
+    this.#health.connection(false, error)
+  }
+
+  /** After messages may have been lost: on each (re)subscription, and when the connection came back. */
+  syncAll(): void {
+    if (this.#closed || !this.#health.connected) return
+    inChunks([...this.#registry.values()], (circuits) => this.#send(circuits))
+  }
+
+  /**
+   * A transition that another process, or this one, made. Returns false for one that cannot be true: its epoch lies in
+   * the future of the server's clock.
+   */
+  pushed(id: string, view: View, serverMs: number): boolean {
+    if (this.#closed) return true
+    const serverNow = this.#timed ? this.#scheduler.now() + this.#registry.offset : serverMs
+    if (view.epoch > (serverNow + FUTURE_MS) * 1_000) return false
+    for (const circuit of this.#registry.values()) {
+      const { shared } = circuit
+      if (shared?.id !== id || view.epoch <= circuit.machine.epoch) continue
+      if (!shared.degraded) this.#apply(circuit, view)
+      // its own state is to be compared first, and the reply to that may have been on its way already
+      else if (this.#health.connected) this.#send([circuit])
+    }
+    return true
+  }
+
+  enqueue(circuit: Circuit): void {
+    if (!this.#closed) this.#queue.add(circuit)
+  }
+
+  flushNow(circuit: Circuit): void {
+    if (!this.#closed) this.#queue.hurry(circuit)
+  }
+
+  async acquire(circuit: Circuit, now: number): Promise<Admission> {
+    const shared = circuit.shared as SharedState
+    const token = `${this.by}-${(++this.#tokens).toString(36)}`
+    const sent = makeRequest(circuit, this.#scheduler.now())
+    shared.acquiring = true
+    try {
+      const reply = await this.#backend.acquire(sent.request, token, false)
+      this.#heard(sent, reply)
+      if (reply.result === 'go') return undefined
+      if (reply.result === 'granted') return { token, shared: true, startedAt: now }
+      const wait = Math.min(reply.retryInMs, ASK_AGAIN_MS) * (1 + 0.1 * this.#scheduler.random())
+      shared.askAt = this.#scheduler.now() + wait
+      return { retryAfterMs: Math.max(1, Math.ceil(wait)) }
+    } catch (error) {
+      this.#lost(circuit, error as Error)
+      // it may have been granted all the same: without this its slot would be taken until the lease ends
+      this.#report(circuit, token, 'void')
+      return await circuit.admit(this.#scheduler.now())
+    } finally {
+      shared.acquiring = false
+    }
+  }
+
+  settle(circuit: Circuit, probe: Probe, result: ProbeResult): void {
+    if (result === 'void' && circuit.shared !== undefined) circuit.shared.askAt = 0
+    this.#report(circuit, probe.token, result)
+  }
+
+  renew(circuit: Circuit, probe: Probe): void {
+    const sent = makeRequest(circuit, this.#scheduler.now())
+    this.#track(
+      this.#backend.acquire(sent.request, probe.token, true).then(
+        (reply) => this.#heard(sent, reply),
+        (error: unknown) => this.#lost(circuit, error as Error),
+      ),
+    )
+  }
+
+  #report(circuit: Circuit, token: string, result: ProbeResult): void {
+    const sent = makeRequest(circuit, this.#scheduler.now())
+    this.#track(
+      this.#backend.report(sent.request, token, result).then(
+        (reply) => this.#heard(sent, reply),
+        (error: unknown) => this.#lost(circuit, error as Error),
+      ),
+    )
+  }
+
+  async #control(key: string, action: ControlAction): Promise<void> {
+    const circuit = this.#registry.anyCircuit(key)
+    this.#startPolling()
+    const sent = makeRequest(circuit, this.#scheduler.now())
+    try {
+      if (this.#closed) throw new Error('the store is closed')
+      this.#heard(sent, await this.#backend.control(sent.request, action))
+    } catch (error) {
+      this.#lost(circuit, error as Error)
+      circuit.control(action)
+      if (circuit.shared !== undefined) circuit.shared.operator = true
+    }
+  }
+
+  /** A new circuit gets its first view at once. */
+  #introduce(circuit: Circuit): Circuit {
+    this.#startPolling()
+    if (circuit.shared?.degraded === false) this.#send([circuit])
+    return circuit
+  }
+
+  /** One batch: what is pending goes, the views come back. */
+  #send(circuits: readonly Circuit[]): void {
+    const batch = circuits.map((circuit) => makeRequest(circuit, this.#scheduler.now()))
+    const requests = batch.map((sent) => {
+      const { shared } = sent.circuit
+      const counts =
+        shared?.reached !== true || shared.degraded ? { total: 0, failed: 0, slow: 0 } : shared.take()
+      return { ...sent.request, counts }
+    })
+    this.#track(
+      this.#backend.flush(requests).then((replies) => {
+        batch.forEach((sent, at) => {
+          const reply = replies[at] ?? new Error('no reply')
+          if (reply instanceof Error) this.#lost(sent.circuit, reply)
+          else this.#flushed(sent, reply)
+        })
+      }),
+    )
+  }
+
+  #flushed(sent: Sent, reply: Timed<FlushReply>): void {
+    const { circuit } = sent
+    const { shared } = circuit
+    if (shared === undefined || this.#closed) return
+    const first = !shared.reached
+    this.#heard(sent, reply)
+    if (circuit.machine.epoch !== reply.view.epoch || !circuit.passing) return
+    shared.learn(reply)
+    if (!first) return
+    // what came before the first view was never sent
+    const { total, failed, slow } = circuit.machine.window.sums(this.#scheduler.now())
+    shared.pending = { total, failed, slow }
+    if (total + failed + slow > 0) this.enqueue(circuit)
+    if (shared.mayTrip(circuit.policy)) this.flushNow(circuit)
+  }
+
+  /** The server answered: its word counts unless a newer one has come meanwhile. */
+  #heard(
+    sent: Sent,
+    reply: { readonly view: View; readonly status: SyncStatus; readonly serverMs: number },
+  ): void {
+    const { circuit } = sent
+    const { shared, machine } = circuit
+    if (shared === undefined || this.#closed) return
+    this.#tellTime(circuit, reply.serverMs)
+    shared.syncedAt = this.#scheduler.now()
+    shared.reached = true
+    if (shared.degraded) {
+      shared.degraded = false
+      shared.pending = { total: 0, failed: 0, slow: 0 }
+      if (this.#health.recovered(circuit)) this.syncAll()
+    }
+    if (replaces(reply, sent)) this.#apply(circuit, reply.view)
+    else if (reply.view.epoch === machine.epoch) shared.sharedEpoch = reply.view.epoch
+  }
+
+  #apply(circuit: Circuit, view: View): void {
+    if (circuit.shared !== undefined) {
+      circuit.shared.sharedEpoch = view.epoch
+      circuit.shared.operator = false
+    }
+    circuit.apply(view, this.#scheduler.now())
+  }
+
+  #tellTime(circuit: Circuit, serverMs: number): void {
+    this.#timed = true
+    this.#registry.offset = serverMs - this.#scheduler.now()
+    circuit.machine.offset = this.#registry.offset
+  }
+
+  #lost(circuit: Circuit, error: Error): void {
+    if (this.#closed) return
+    this.#degrade(circuit)
+    if (this.#registry.find(circuit.key) !== circuit) return
+    this.#health.failed(circuit, error)
+    this.#cancelRetry ??= this.#scheduler.after(RETRY_MS, () => {
+      this.#cancelRetry = undefined
+      this.#retry()
+    })
+  }
+
+  #degrade(circuit: Circuit): void {
+    const { shared } = circuit
+    if (shared === undefined || shared.degraded) return
+    shared.degraded = true
+    shared.pending = { total: 0, failed: 0, slow: 0 }
+  }
+
+  /** One circuit tries; when the store answers it, all follow. */
+  #retry(): void {
+    if (this.#closed || !this.#health.connected) return
+    const candidates = [...this.#registry.values()].filter(({ shared }) => shared?.degraded === true)
+    const one = candidates[Math.floor(this.#scheduler.random() * candidates.length)]
+    if (one !== undefined) this.#send([one])
+  }
+
+  #startPolling(): void {
+    if (this.#closed) return
+    this.#cancelPoll ??= this.#scheduler.after(this.#settings.pollIntervalMs, () => {
+      this.#cancelPoll = undefined
+      this.#poll()
+      this.#startPolling()
+    })
+  }
+
+  /** Brings up to date what no reply has brought up to date for a poll interval. */
+  #poll(): void {
+    this.#polls += 1
+    if (!this.#health.connected) return
+    const now = this.#scheduler.now()
+    const all = this.#polls % IDLE_POLLS === 0
+    const due = [...this.#registry.values()].filter(({ shared, passing, lastUsedAt }) => {
+      if (shared === undefined || shared.degraded) return false
+      if (now - shared.syncedAt < this.#settings.pollIntervalMs / 2) return false
+      return all || !passing || now - lastUsedAt < IDLE_MS
+    })
+    inChunks(due, (circuits) => this.#send(circuits))
+  }
+
+  #evicted(circuit: Circuit): void {
+    const { shared } = circuit
+    if (shared === undefined) return
+    this.#health.forget(circuit)
+    if (!shared.degraded && shared.hasPending) this.#send([circuit])
+  }
+
+  #track(task: Promise<void>): void {
+    const tracked: Promise<void> = task.finally(() => this.#sending.delete(tracked))
+    this.#sending.add(tracked)
+  }
+}

@@ -1,0 +1,99 @@
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+
+/** An ioredis 5 or 6 client, as the user made it. */
+export type RedisClient = Redis | Cluster
+
+export interface ConnectionListener {
+  /** Commands can be sent; also after each reconnection. */
+  up(): void
+  /** They cannot. Told again for each attempt that fails. */
+  down(error: Error | undefined): void
+}
+
+/** A connection of our own to where the user's client points. */
+export interface Connection<C extends RedisClient = RedisClient> {
+  readonly client: C
+  close(): void
+}
+
+export function isCluster(client: RedisClient): client is Cluster {
+  return client.isCluster
+}
+
+/** The user's key prefix. Our connections have none: keys and channels are made whole, so that both carry it. */
+export function keyPrefixOf(client: RedisClient): string {
+  return String(client.options.keyPrefix ?? '')
+}
+
+/**
+ * Opens a connection with the user's address, credentials, TLS, Sentinel and database, and with settings of its own: it
+ * never queues while it is down, never sends a command twice, gives each a deadline, and reconnects for ever, also when
+ * the master it talked to became a replica.
+ */
+export function openConnection(
+  source: RedisClient,
+  commandTimeoutMs: number,
+  listener: ConnectionListener,
+): Connection {
+  const retry = (times: number): number =>
+    Math.min(2_000, 50 * 2 ** Math.min(times, 6)) * (0.75 + Math.random() / 4)
+  const own = {
+    keyPrefix: '',
+    commandTimeout: commandTimeoutMs,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    lazyConnect: false,
+    maxRetriesPerRequest: null,
+    retryStrategy: retry,
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  } satisfies RedisOptions
+  const client = isCluster(source)
+    ? source.duplicate([], clusterOptions(source, own, retry))
+    : source.duplicate(own)
+  let closed = false
+  let lastError: Error | undefined
+  const down = (): void => {
+    if (!closed) listener.down(lastError)
+  }
+  client.on('ready', () => {
+    lastError = undefined
+    if (!closed) listener.up()
+  })
+  // without a listener ioredis prints each failed attempt
+  client.on('error', (error: Error) => void (lastError = error))
+  client.on('close', down)
+  client.on('end', down)
+  return {
+    client,
+    close() {
+      closed = true
+      client.disconnect()
+    },
+  }
+}
+
+function clusterOptions(
+  source: Cluster,
+  own: RedisOptions,
+  clusterRetryStrategy: (times: number) => number,
+): ClusterOptions {
+  const redisOptions = { ...source.options.redisOptions, ...own } as NonNullable<
+    ClusterOptions['redisOptions']
+  >
+  return { keyPrefix: '', enableOfflineQueue: false, lazyConnect: false, clusterRetryStrategy, redisOptions }
+}
+
+/** Settles with `task`, or rejects when that takes too long: a cluster's redirections have no deadline of their own. */
+export async function withDeadline<T>(task: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${ms} ms`)), ms)
+    timer.unref()
+  })
+  try {
+    return await Promise.race([task, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
