@@ -1,0 +1,23 @@
+import { ProviderAgent } from '../shared/provider-agent.ts'
+import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
+import { splitOptions } from '../shared/split-options.ts'
+import { preset } from './preset.ts'
+
+export const acuityProvider: Provider = {
+  title: 'Acuity Scheduling',
+  preset,
+  baseUrl: 'https://acuityscheduling.com/api/v1',
+  origin: /^https:\/\/acuityscheduling\.com$/,
+  // 20 at once are allowed to all processes of the account together
+  agent: agentOptions(8, preset),
+}
+
+/**
+ * An undici Agent for Acuity Scheduling: the preset's stack, at most 8 requests in flight, and only for
+ * `acuityscheduling.com`.
+ *
+ * @throws TypeError, RangeError naming option, bound and value
+ */
+export function createAcuityAgent(options: ProviderOptions = {}): ProviderAgent {
+  return new ProviderAgent(acuityProvider, splitOptions('createAcuityAgent', options, []))
+}

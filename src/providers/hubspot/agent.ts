@@ -1,0 +1,34 @@
+import { ProviderAgent } from '../shared/provider-agent.ts'
+import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
+import { splitOptions } from '../shared/split-options.ts'
+import { timeZoneOption } from './daily-reset.ts'
+import { preset, presetFor } from './preset.ts'
+
+export interface HubSpotAgentOptions extends ProviderOptions {
+  /** The account's time zone (IANA), in which its daily limit ends at midnight. Default: unknown, 24 hours are waited. */
+  timeZone?: string
+}
+
+export function hubspotProvider(timeZone: string | undefined): Provider {
+  return {
+    title: 'HubSpot',
+    preset: timeZone === undefined ? preset : presetFor(timeZoneOption('timeZone', timeZone)),
+    baseUrl: 'https://api.hubapi.com',
+    origin: /^https:\/\/api(-[a-z]+\d)?\.hubapi\.com$/,
+    agent: agentOptions(16, preset),
+  }
+}
+
+/**
+ * An undici Agent for HubSpot: the preset's stack, at most 16 requests in flight, and only for `api.hubapi.com` and its
+ * regional siblings.
+ *
+ * @throws TypeError, RangeError naming option, bound and value
+ * @example
+ * const agent = createHubSpotAgent({ store: redisStore(redis) })
+ * await fetch('https://api.hubapi.com/crm/v3/objects/contacts', { dispatcher: agent, headers: { authorization } })
+ */
+export function createHubSpotAgent(options: HubSpotAgentOptions = {}): ProviderAgent {
+  const rest = splitOptions('createHubSpotAgent', options, ['timeZone'])
+  return new ProviderAgent(hubspotProvider(options.timeZone), rest)
+}

@@ -1,0 +1,53 @@
+/** Property values by name; HubSpot keeps all of them as text. */
+export type HubSpotProperties = Readonly<Record<string, string | number | boolean | null>>
+
+export interface HubSpotObject {
+  id: string
+  properties: Record<string, string | null>
+  createdAt: string
+  updatedAt: string
+  archived?: boolean
+  /** In an upsert: whether the contact was made by it. */
+  new?: boolean
+}
+
+export interface HubSpotUpsert {
+  /** The key of the upsert. */
+  email: string
+  properties?: HubSpotProperties
+}
+
+/** One input that HubSpot refused. */
+export interface HubSpotBatchError {
+  status?: string
+  category?: string
+  message: string
+  /** Says which input it was: `{ id: ['ada@example.com'] }`. */
+  context?: Record<string, string[]>
+}
+
+export interface HubSpotBatchResult {
+  results: HubSpotObject[]
+  errors: HubSpotBatchError[]
+  /** HubSpot took some inputs and refused others (status 207). */
+  partial: boolean
+}
+
+export interface HubSpotSearch {
+  query?: string
+  filterGroups?: {
+    filters: { propertyName: string; operator: string; value?: string; values?: string[] }[]
+  }[]
+  properties?: string[]
+  sorts?: { propertyName: string; direction: 'ASCENDING' | 'DESCENDING' }[]
+  /** 1 to 200. */
+  limit?: number
+  /** `paging.next.after` of the page before. */
+  after?: string
+}
+
+export interface HubSpotSearchResult {
+  total: number
+  results: HubSpotObject[]
+  paging?: { next?: { after: string } }
+}

@@ -1,0 +1,33 @@
+import { definePreset, type ProviderPreset, retryableRoutes } from '../shared/preset.ts'
+import { classifySendGrid } from './classify.ts'
+
+/**
+ * SendGrid: limits per endpoint, a 429 waits until the second that `X-RateLimit-Reset` names. Used-up credits (a 401)
+ * end the call with a not-before time. A mail whose fate is unknown is never sent again by itself.
+ *
+ * @see docs/architecture/providers/sendgrid.md for each value and its source
+ */
+export const preset: ProviderPreset = definePreset({
+  name: 'sendgrid',
+  attemptTimeoutMs: 15_000,
+  totalTimeoutMs: 60_000,
+  retry: {
+    maxAttempts: 4,
+    initialBackoffMs: 500,
+    maxBackoffMs: 30_000,
+    // mails with attachments: what is not recorded cannot be sent again, not even after a 429
+    maxBodyBytes: 8_388_608,
+    isIdempotent: retryableRoutes([
+      { method: 'POST', path: /^\/v3\/marketing\/contacts\/(search(\/emails)?|batch)$/ },
+    ]),
+  },
+  circuitBreaker: { failureThreshold: 10, windowMs: 30_000, timeoutMs: 30_000 },
+  deadLetter: {
+    // a mail that cannot be kept whole cannot be replayed
+    maxBodyBytes: 1_048_576,
+    // whose mail it is; without it a replay would send in the name of the parent account
+    redact: { keepHeaders: ['on-behalf-of'] },
+  },
+  classify: (response) => classifySendGrid(response, Date.now()),
+  inspectBody: { statusCodes: [4, 5], maxBytes: 8_192 },
+})

@@ -1,0 +1,134 @@
+import { Agent, Dispatcher } from 'undici'
+import { IntegrationError } from '../../errors.ts'
+import { stringOption } from '../../options.ts'
+import { resilience, resilienceOptionNames, type ResilienceStack } from '../../resilience.ts'
+import { mergeOptions } from './merge-options.ts'
+import type { Provider, ProviderOptions } from './provider.ts'
+
+export const providerOptionNames: readonly string[] = [...resilienceOptionNames, 'baseUrl', 'dispatcher']
+
+/** How an Agent is closed. */
+export interface CloseOptions {
+  /**
+   * The longest wait for calls in flight, and then for what was captured to be written down, in milliseconds.
+   * Default 5,000.
+   */
+  timeoutMs?: number
+}
+
+/**
+ * An undici Agent with the provider's resilience on it, for any `fetch` or `undici.request`, and only for the
+ * provider's own origin: a request to another one is refused before anything of it is sent, so that no credential goes
+ * astray, by a redirect for example.
+ *
+ * @example
+ * const agent = createHubSpotAgent({ store })
+ * await fetch('https://api.hubapi.com/crm/v3/objects/contacts/1', { dispatcher: agent, headers: { authorization } })
+ */
+export class ProviderAgent extends Dispatcher {
+  /** The `name` option: `hubspot` unless told otherwise. */
+  readonly integration: string
+  readonly circuits: ResilienceStack['circuits']
+  readonly deadLetters: ResilienceStack['deadLetters']
+  // not #private: undici's compose() makes proxies, through which a private member cannot be read
+  private readonly stack: ResilienceStack
+  private readonly base: Dispatcher
+  private readonly ownsBase: boolean
+  private readonly stacked: Dispatcher
+  private readonly refusal: (origin: string) => string | undefined
+
+  constructor(provider: Provider, options: ProviderOptions) {
+    super()
+    const { baseUrl, dispatcher, ...own } = options
+    if (dispatcher !== undefined && typeof dispatcher.compose !== 'function') {
+      throw new TypeError('`dispatcher` must be an undici Dispatcher with compose, got something else')
+    }
+    this.refusal = refusalOf(provider, baseUrl)
+    this.stack = resilience(mergeOptions(provider.preset, own))
+    this.integration = this.stack.integration
+    this.circuits = this.stack.circuits
+    this.deadLetters = this.stack.deadLetters
+    this.ownsBase = dispatcher === undefined
+    this.base = dispatcher ?? new Agent(provider.agent)
+    const layers = provider.innermost === undefined ? [this.stack] : [provider.innermost, this.stack]
+    this.stacked = this.base.compose(...layers)
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const origin = typeof options.origin === 'string' ? options.origin : (options.origin?.origin ?? '')
+    const refused = this.refusal(origin)
+    if (refused !== undefined) {
+      // thrown before the handler is touched: undici and both fetches make a rejection of it
+      throw new IntegrationError(refused, { integration: this.integration, method: options.method })
+    }
+    return this.stacked.dispatch(options, handler)
+  }
+
+  override close(options?: CloseOptions): Promise<void>
+  override close(callback: () => void): void
+  override close(given?: CloseOptions | (() => void)): Promise<void> | void {
+    if (typeof given !== 'function') return this.end(given)
+    void this.end().finally(given)
+  }
+
+  override destroy(error?: Error | null): Promise<void>
+  override destroy(callback: () => void): void
+  override destroy(error: Error | null, callback: () => void): void
+  override destroy(given?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
+    const error = typeof given === 'function' ? null : (given ?? null)
+    const done = typeof given === 'function' ? given : callback
+    const ended = Promise.all([
+      this.stack.close({ timeoutMs: 0 }),
+      this.ownsBase ? this.base.destroy(error) : undefined,
+    ])
+    if (done === undefined) return ended.then(() => undefined)
+    void ended.finally(done)
+  }
+
+  private async end(options?: CloseOptions): Promise<void> {
+    // the connections first: calls in flight end, and what they leave behind is still captured
+    if (this.ownsBase) await within(options?.timeoutMs ?? 5_000, this.base.close())
+    await this.stack.close(options)
+  }
+}
+
+/** Waits for `done`, but no longer than `ms` milliseconds. */
+async function within(ms: number, done: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  try {
+    await Promise.race([done, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What to say to a request for this origin; `undefined` for one that may pass. */
+function refusalOf(
+  provider: Provider,
+  baseUrl: string | URL | undefined,
+): (origin: string) => string | undefined {
+  const said = (origin: string, allowed: string): string =>
+    `this Agent is for ${provider.title} at ${allowed} only, got a request to ${origin === '' ? 'no origin' : origin}`
+  if (baseUrl === undefined) {
+    return (origin) =>
+      provider.origin.test(origin) ? undefined : said(origin, new URL(provider.baseUrl).origin)
+  }
+  const allowed = baseUrlOption(baseUrl).origin
+  return (origin) => (origin === allowed ? undefined : said(origin, allowed))
+}
+
+/** @throws TypeError for what is no url, RangeError for one that is not http(s) or carries credentials */
+export function baseUrlOption(value: string | URL): URL {
+  const text = value instanceof URL ? value.href : stringOption('baseUrl', value)
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined) throw new TypeError('`baseUrl` must be an absolute http(s) url')
+  if ((url.protocol !== 'http:' && url.protocol !== 'https:') || url.username !== '' || url.password !== '') {
+    throw new RangeError(
+      `\`baseUrl\` must be an http(s) url without userinfo, got ${url.protocol}//${url.host}`,
+    )
+  }
+  return url
+}
