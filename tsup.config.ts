@@ -5,6 +5,12 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     sqlite: 'src/sqlite.ts',
+    'providers/hubspot': 'src/providers/hubspot.ts',
+    'providers/calendly': 'src/providers/calendly.ts',
+    'providers/acuity': 'src/providers/acuity.ts',
+    'providers/cal-com': 'src/providers/cal-com.ts',
+    'providers/sendgrid': 'src/providers/sendgrid.ts',
+    'providers/mailchimp': 'src/providers/mailchimp.ts',
   },
   format: 'esm',
   target: 'node22',
