@@ -6,6 +6,7 @@ import { memoryDeadLetters } from '../stores/memory/dead-letters.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import { CaptureQueue } from './capture-queue.ts'
 import { type CaptureContext, DeadLetterHandler } from './handler.ts'
+import { OwnCaptures } from './own-captures.ts'
 import {
   deadLetterOptionNames,
   type DeadLetterOptions,
@@ -68,7 +69,7 @@ export function deadLetter(options: DeadLetterInterceptorOptions = {}): DeadLett
     return dispatch(recorded, new DeadLetterHandler(context, call, recorded.body, handler))
   })
   return Object.assign(compose, {
-    deadLetters: letters,
+    deadLetters: new OwnCaptures(letters, queue),
     flush: ({ timeoutMs = 5000 }: { timeoutMs?: number } = {}) =>
       queue.flush(durationOption('timeoutMs', timeoutMs)),
     close: ({ timeoutMs = 5000 }: { timeoutMs?: number } = {}) =>

@@ -181,7 +181,7 @@ export function resolveReplayOptions(options: ReplayOptions): ReplayPlan {
   return {
     allowedOrigins: new Set(allowed),
     origins: filter.origin === undefined ? [...new Set(allowed)] : [filter.origin],
-    dispatcher: options.dispatcher,
+    dispatcher: dispatcherOption(options.dispatcher),
     credentials: functionOption('credentials', options.credentials),
     filter,
     ids: options.ids === undefined ? undefined : arrayOption('ids', options.ids, stringOption),
@@ -226,4 +226,11 @@ function originOption(name: string, value: unknown): string {
     )
   }
   return text
+}
+
+function dispatcherOption(value: Dispatcher | undefined): Dispatcher | undefined {
+  if (value !== undefined && typeof (value as Partial<Dispatcher> | null)?.dispatch !== 'function') {
+    throw new TypeError(`\`dispatcher\` must be an undici Dispatcher, got ${String(value)}`)
+  }
+  return value
 }

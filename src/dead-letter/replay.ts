@@ -123,16 +123,11 @@ class ReplayRun {
 
   async #turn(entry: ClaimedDeadLetter): Promise<void> {
     if (!(await this.#pace.turn(this.#signal))) return this.#giveBack(entry)
-    let request: ReplayRequest
-    try {
-      const { origin } = checkedTarget(entry, this.#plan.allowedOrigins)
-      if (this.#origins.isAway(origin)) return await this.#giveBack(entry)
-      const held = holdBack(entry, this.#plan.unknownDelivery, Date.now())
-      if (held !== undefined) return await this.#settle(entry, held)
-      request = replayRequest(entry, (await this.#plan.credentials?.(entry)) ?? {}, this.#plan)
-    } catch (error) {
-      return this.#refuse(entry, error)
-    }
+    const held = holdBack(entry, this.#plan.unknownDelivery, Date.now())
+    if (held !== undefined) return this.#settle(entry, held)
+    const request = await this.#prepare(entry).catch((error: unknown) => this.#refuse(entry, error))
+    if (request === undefined) return
+    if (this.#origins.isAway(request.url.origin)) return this.#giveBack(entry)
     const asked = performance.now()
     if (!(await this.#store.renew(entry.id, entry.fence, this.#plan.leaseMs))) {
       this.#report.tell(entry, 'skipped', { message: 'discarded, or taken over' })
@@ -153,15 +148,23 @@ class ReplayRun {
     await this.#settle(entry, settleReplay(entry, outcome, timing, this.#plan), outcome)
   }
 
-  async #refuse(entry: ClaimedDeadLetter, error: unknown): Promise<void> {
+  /** Credentials are asked for only when the entry's origin was found to be allowed. */
+  async #prepare(entry: ClaimedDeadLetter): Promise<ReplayRequest> {
+    checkedTarget(entry, this.#plan.allowedOrigins)
+    return replayRequest(entry, (await this.#plan.credentials?.(entry)) ?? {}, this.#plan)
+  }
+
+  async #refuse(entry: ClaimedDeadLetter, error: unknown): Promise<undefined> {
     const message = error instanceof Error ? error.message : String(error)
     if (error instanceof ReplayRefusedError && error.forGood) {
       const replay: DeadLetterReplay = { at: Date.now(), outcome: 'refused' }
-      return this.#settle(entry, { outcome: 'quarantined', replay, note: message })
+      await this.#settle(entry, { outcome: 'quarantined', replay, note: message })
+      return undefined
     }
     const delayMs = replayDelay(this.#plan, entry.replayCount, Math.random())
     await this.#store.settle(entry.id, entry.fence, { outcome: 'later', delayMs })
     this.#report.tell(entry, 'refused', { message, error })
+    return undefined
   }
 
   async #giveBack(entry: ClaimedDeadLetter): Promise<void> {
