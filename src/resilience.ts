@@ -54,7 +54,7 @@ export interface ResilienceStack extends Dispatcher.DispatcherComposeInterceptor
   readonly integration: string
   /** The state of the circuits, and the operator's hand on them. */
   readonly circuits: Circuits
-  /** What finally failed. */
+  /** What finally failed, up to the call that has just returned: a look waits for captures on their way (at most 2 s). */
   readonly deadLetters: DeadLetterStore
   /**
    * Writes down what was captured and counted, and releases timers: the process can exit. Closes the store only if the
@@ -118,10 +118,11 @@ export function resilience(options: ResilienceOptions = {}): ResilienceStack {
   return Object.assign(stack, {
     integration: name,
     circuits: store.circuits,
-    deadLetters: store.deadLetters,
+    deadLetters: letters?.deadLetters ?? store.deadLetters,
     async close(closing: { timeoutMs?: number } = {}): Promise<void> {
       await Promise.all([letters?.close(closing), breaker?.close()])
-      if (ownStore) await store.close()
+      // Memory has nothing to end, and what was captured stays readable.
+      if (ownStore) await store.circuits.close()
     },
   })
 }

@@ -43,6 +43,7 @@ export class ResilientHttpClient {
   readonly #headers: Headers
   readonly #dispatcher: Dispatcher
   readonly #ownAgent: Dispatcher | undefined
+  #closing: Promise<void> | undefined
 
   constructor(options: ResilientHttpClientOptions = {}) {
     objectOption('ResilientHttpClient', options, [
@@ -101,7 +102,11 @@ export class ResilientHttpClient {
    * Writes down what was captured and counted, and closes the stack, and the client's own Agent.
    * @param options.timeoutMs the longest wait for it, in milliseconds
    */
-  async close(options: { timeoutMs?: number } = {}): Promise<void> {
+  close(options: { timeoutMs?: number } = {}): Promise<void> {
+    return (this.#closing ??= this.#close(options))
+  }
+
+  async #close(options: { timeoutMs?: number }): Promise<void> {
     await this.#stack.close(options)
     await this.#ownAgent?.close()
   }

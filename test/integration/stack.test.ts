@@ -8,7 +8,7 @@ import {
   setGlobalDispatcher,
 } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { memoryStore, resilience, type ResilienceStack, withCallOptions } from '../../src/index.ts'
+import { resilience, type ResilienceStack, withCallOptions } from '../../src/index.ts'
 import { ok, type Provider, reset, sha256, silence, startProvider, status } from '../support/provider.ts'
 import { via } from '../support/via.ts'
 
@@ -22,7 +22,6 @@ function use(options: Parameters<typeof resilience>[0] = {}, agent: Dispatcher =
   dispatcher = agent.compose(stack)
 }
 async function captured() {
-  await stack.close()
   const { items } = await stack.deadLetters.list()
   return items
 }
@@ -38,8 +37,7 @@ afterEach(async () => {
 
 describe('the standard stack', () => {
   it('rescues a call by retries, and keeps no record of it', async () => {
-    const store = memoryStore()
-    use({ store })
+    use()
     provider.replies = [status(503), reset, status(429, { 'retry-after': '0' }), ok]
     expect((await fetch(provider.url, via(dispatcher))).status).toBe(200)
     expect(await captured()).toEqual([])
@@ -47,7 +45,7 @@ describe('the standard stack', () => {
   })
 
   it('opens the circuit after repeated failures, and refuses the next call without a request', async () => {
-    use({ name: 'crm', store: memoryStore() })
+    use({ name: 'crm' })
     provider.replies = [status(500)]
     for (let call = 0; call < 2; call++) await fetch(provider.url, via(dispatcher)).catch(() => undefined)
     const sent = provider.received.length
@@ -69,7 +67,7 @@ describe('the standard stack', () => {
   })
 
   it('ends the retries of a call whose own failures open the circuit', async () => {
-    use({ store: memoryStore(), circuitBreaker: { failureThreshold: 2 } })
+    use({ circuitBreaker: { failureThreshold: 2 } })
     provider.replies = [status(500)]
     await expect(fetch(provider.url, via(dispatcher))).rejects.toMatchObject({
       cause: { code: 'ERR_CIRCUIT_OPEN', attempts: 2 },
@@ -82,7 +80,6 @@ describe('the standard stack', () => {
 
   it('recovers by itself: half-open after its time, closed after the probes', async () => {
     use({
-      store: memoryStore(),
       retry: false,
       circuitBreaker: { failureThreshold: 2, timeoutMs: 50, halfOpenMaxAttempts: 1 },
     })
@@ -95,7 +92,7 @@ describe('the standard stack', () => {
   })
 
   it('captures a dead letter after the last attempt, with the body and the whole story', async () => {
-    use({ name: 'crm', store: memoryStore() })
+    use({ name: 'crm' })
     provider.replies = [
       status(500),
       reset,
@@ -157,18 +154,23 @@ describe('the standard stack', () => {
       { delivery: 'responded', retryCount: 0 },
     ],
   ])('captures %s', async (_what, init, replies, expected) => {
-    use({ store: memoryStore() })
+    use({})
     provider.replies = replies
     await fetch(provider.url, via(dispatcher, init)).catch(() => undefined)
     const [letter] = await captured()
     expect(letter).toMatchObject(expected)
-    if (replies[0] !== reset && init.method === 'POST' && expected.reason === undefined) {
-      expect(letter!.notBefore).toBeGreaterThan(Date.now() + 86_000_000)
-    }
+  })
+
+  it('captures with a call that the provider wants tomorrow the time to come back', async () => {
+    use()
+    provider.replies = [status(429, { 'retry-after': '86400' })]
+    await fetch(provider.url, via(dispatcher, { method: 'POST', body: 'x' }))
+    const [letter] = await captured()
+    expect(letter!.notBefore).toBeGreaterThan(Date.now() + 86_000_000)
   })
 
   it('captures a timeout of the call, and none of what the caller aborted or what simply was not there', async () => {
-    use({ store: memoryStore(), totalTimeoutMs: 100 })
+    use({ totalTimeoutMs: 100 })
     provider.replies = [silence]
     await expect(fetch(provider.url, via(dispatcher, { method: 'POST', body: 'x' }))).rejects.toMatchObject({
       cause: { scope: 'call' },
@@ -185,7 +187,7 @@ describe('the standard stack', () => {
   })
 
   it('captures a call that an open circuit refused, with the body that was never pulled', async () => {
-    use({ store: memoryStore() })
+    use({})
     await stack.circuits.isolate(provider.url)
     const body = ReadableStream.from([Buffer.from('never '), Buffer.from('pulled')])
     await expect(
@@ -204,7 +206,6 @@ describe('the standard stack', () => {
 
   it('says honestly that a body over the limit cannot be replayed', async () => {
     use({
-      store: memoryStore(),
       deadLetter: { maxBodyBytes: 1_000 },
       retry: { ...quick, maxBodyBytes: 1_000 },
     })
@@ -216,7 +217,7 @@ describe('the standard stack', () => {
   })
 
   it('leaves a call alone that says deadLetter: false', async () => {
-    use({ store: memoryStore() })
+    use({})
     provider.replies = [status(503)]
     await withCallOptions({ deadLetter: false, retry: false }, () => fetch(provider.url, via(dispatcher)))
     expect(await captured()).toEqual([])
@@ -224,7 +225,7 @@ describe('the standard stack', () => {
 
   it('works as the global dispatcher of built-in fetch and of npm fetch', async () => {
     const before = getGlobalDispatcher()
-    use({ store: memoryStore() })
+    use({})
     setGlobalDispatcher(dispatcher)
     provider.replies = [status(503), ok, status(503), ok]
     expect((await fetch(provider.url, { method: 'PUT', body: 'a' })).status).toBe(200)
@@ -236,7 +237,7 @@ describe('the standard stack', () => {
   it('is driven by MockAgent: failures open the circuit without a network', async () => {
     const mock = new MockAgent()
     mock.disableNetConnect()
-    use({ store: memoryStore() }, mock)
+    use({}, mock)
     mock.get('https://api.example.com').intercept({ path: '/' }).reply(502, 'bad').times(8)
     await npmFetch('https://api.example.com/', { dispatcher })
     await npmFetch('https://api.example.com/', { dispatcher }).catch(() => undefined)
@@ -256,7 +257,7 @@ describe('classify', () => {
   const options = { classify, inspectBody: { statusCodes: [500, 403] } }
 
   it('takes a 500 for permanent by its body, and the caller gets it whole all the same', async () => {
-    use({ store: memoryStore(), ...options })
+    use({ ...options })
     const text = JSON.stringify({ name: 'Invalid_Key', filler: 'x'.repeat(30_000) }).replace(
       '"name": ',
       '"name":',
@@ -271,7 +272,7 @@ describe('classify', () => {
   })
 
   it('retries a POST that the body says was refused by a limit', async () => {
-    use({ store: memoryStore(), ...options })
+    use({ ...options })
     provider.replies = [status(403, {}, 'too many requests'), ok]
     expect((await fetch(provider.url, via(dispatcher, { method: 'POST', body: 'x' }))).status).toBe(200)
     expect(provider.received).toHaveLength(2)
@@ -279,7 +280,7 @@ describe('classify', () => {
 
   it('reads a compressed body', async () => {
     const { gzipSync } = await import('node:zlib')
-    use({ store: memoryStore(), ...options })
+    use({ ...options })
     provider.replies = [
       (_request, response) =>
         void response.writeHead(403, { 'content-encoding': 'gzip' }).end(gzipSync('too many')),
@@ -289,7 +290,7 @@ describe('classify', () => {
   })
 
   it('holds a response no longer than a second, and hands on what came', async () => {
-    use({ store: memoryStore(), retry: false, ...options })
+    use({ retry: false, ...options })
     provider.replies = [(_request, response) => void response.writeHead(500).write('slow to end')]
     const at = performance.now()
     const response = await fetch(provider.url, via(dispatcher))
@@ -307,7 +308,6 @@ describe('classify', () => {
       error: (context: object) => logged.push(context),
     }
     use({
-      store: memoryStore(),
       logger,
       classify: () => {
         throw new Error('a bug')
@@ -326,7 +326,6 @@ describe('logs', () => {
       void lines.push([level, context as Record<string, unknown>, message])
     use({
       name: 'crm',
-      store: memoryStore(),
       logger: { info: log('info'), warn: log('warn'), error: log('error') },
       retry: { ...quick, maxAttempts: 2 },
       circuitBreaker: { failureThreshold: 2 },
