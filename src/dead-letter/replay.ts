@@ -58,7 +58,10 @@ class ReplayRun {
   readonly #pace: Pace
   readonly #signal: AbortSignal
   readonly #origins: ReplayOrigins
-  #claiming: Promise<void> | undefined
+  #claiming: Promise<boolean> | undefined
+  /** Turns being taken, and who waits for the end of one. */
+  #turns = 0
+  readonly #waiting: (() => void)[] = []
   #held: ClaimedDeadLetter[] = []
 
   constructor(store: DeadLetterStore, plan: ReplayPlan, report: ReplayReport) {
@@ -83,7 +86,13 @@ class ReplayRun {
     while (!this.#signal.aborted) {
       const entry = await this.#next()
       if (entry === undefined) return
-      await this.#turn(entry)
+      this.#turns++
+      try {
+        await this.#turn(entry)
+      } finally {
+        this.#turns--
+        for (const wake of this.#waiting.splice(0)) wake()
+      }
     }
   }
 
@@ -92,33 +101,33 @@ class ReplayRun {
     for (;;) {
       const entry = this.#held.shift()
       if (entry !== undefined) return entry
-      if (this.#claiming === undefined) {
-        if (this.#origins.left.length === 0 || this.#signal.aborted) return undefined
-        if (this.#report.summary.claimed >= this.#plan.limit) return undefined
+      if (this.#signal.aborted) return undefined
+      if (this.#claiming === undefined)
         this.#claiming = this.#claim().finally(() => (this.#claiming = undefined))
-      }
-      await this.#claiming
+      if ((await this.#claiming) || this.#held.length > 0) continue
+      if (this.#turns === 0) return undefined
+      // the end of a turn may free the follower of its ordering key, or bring its own entry back
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }
 
-  async #claim(): Promise<void> {
+  /** Whether there was something. */
+  async #claim(): Promise<boolean> {
     const { filter, ids, leaseMs, maxReplays, concurrency, limit } = this.#plan
     const { summary } = this.#report
     for (const origin of this.#origins.left) {
-      const { items, corrupt } = await this.#store.claim({
-        // by id all at once: one that comes back "again" would otherwise be claimed anew
-        limit: Math.min(ids?.length || concurrency, 1000, limit - summary.claimed),
-        leaseMs,
-        maxReplays,
-        filter: { ...filter, origin },
-        ids,
-      })
+      const most = Math.min(ids?.length || concurrency, 1000, limit - summary.claimed)
+      if (most < 1) return false
+      const claim = { limit: most, leaseMs, maxReplays, filter: { ...filter, origin }, ids }
+      const { items, corrupt } = await this.#store.claim(claim)
+      // by id once: an entry that comes back "again" would be claimed anew, due or not
+      if (ids !== undefined) this.#origins.end(origin)
       this.#report.corrupt(corrupt)
       summary.claimed += items.length
       this.#held.push(...items)
-      if ((items.length === 0 && corrupt.length === 0) || ids !== undefined) this.#origins.end(origin)
-      if (items.length > 0) return
+      if (items.length > 0 || corrupt.length > 0) return true
     }
+    return false
   }
 
   async #turn(entry: ClaimedDeadLetter): Promise<void> {
