@@ -37,31 +37,31 @@ export class AcuityClient extends ProviderClient {
   }
 
   /** The days of a month that have free times. */
-  availableDates(query: AcuityDatesQuery, init: CallInit = {}): Promise<{ date: string }[]> {
+  async availableDates(query: AcuityDatesQuery, init: CallInit = {}): Promise<{ date: string }[]> {
     return this.json('GET', '/availability/dates', { query, ...init })
   }
 
   /** The free times of a day. */
-  availableTimes(query: AcuityTimesQuery, init: CallInit = {}): Promise<AcuityTime[]> {
+  async availableTimes(query: AcuityTimesQuery, init: CallInit = {}): Promise<AcuityTime[]> {
     return this.json('GET', '/availability/times', { query, ...init })
   }
 
   /** Whether a time is still free. A POST that only reads, so it is retried. */
-  checkTime(time: AcuityTimeCheck, init: CallInit = {}): Promise<{ valid: boolean; error?: string }> {
+  async checkTime(time: AcuityTimeCheck, init: CallInit = {}): Promise<{ valid: boolean; error?: string }> {
     return this.json('POST', '/availability/check-times', { body: time, ...init })
   }
 
-  listAppointments(query: AcuityAppointmentQuery = {}, init: CallInit = {}): Promise<AcuityAppointment[]> {
+  async listAppointments(query: AcuityAppointmentQuery = {}, init: CallInit = {}): Promise<AcuityAppointment[]> {
     return this.json('GET', '/appointments', { query, ...init })
   }
 
   /** Books. Not repeatable: after a timeout or a 5xx it becomes a dead letter instead of a second appointment. */
-  createAppointment(appointment: AcuityNewAppointment, init: CallInit = {}): Promise<AcuityAppointment> {
+  async createAppointment(appointment: AcuityNewAppointment, init: CallInit = {}): Promise<AcuityAppointment> {
     return this.json('POST', '/appointments', { body: appointment, ...init })
   }
 
   /** Cancels an appointment; a PUT, so it is retried. */
-  cancelAppointment(
+  async cancelAppointment(
     id: number | string,
     cancelNote?: string,
     init: CallInit = {},

@@ -40,7 +40,7 @@ export class CalendlyClient extends ProviderClient {
   }
 
   /** A page of scheduled events; the next one with `page_token: pagination.next_page_token`. */
-  listEvents(query: CalendlyEventQuery, init: CallInit = {}): Promise<CalendlyPage<CalendlyEvent>> {
+  async listEvents(query: CalendlyEventQuery, init: CallInit = {}): Promise<CalendlyPage<CalendlyEvent>> {
     return this.json('GET', '/scheduled_events', { query, ...init })
   }
 
@@ -50,7 +50,7 @@ export class CalendlyClient extends ProviderClient {
   }
 
   /** A page of an event's invitees; ten requests a minute are allowed. */
-  listInvitees(
+  async listInvitees(
     event: string,
     query: CalendlyInviteeQuery = {},
     init: CallInit = {},

@@ -45,12 +45,12 @@ export class HubSpotClient extends ProviderClient {
   }
 
   /** Creates a contact. Not repeatable: after a timeout or a 5xx it becomes a dead letter instead of a second contact. */
-  createContact(properties: HubSpotProperties, init: CallInit = {}): Promise<HubSpotObject> {
+  async createContact(properties: HubSpotProperties, init: CallInit = {}): Promise<HubSpotObject> {
     return this.json('POST', contacts, { body: { properties }, ...init })
   }
 
   /** Sets properties of a contact; retried, since setting them twice changes nothing. */
-  updateContact(
+  async updateContact(
     id: string | number,
     properties: HubSpotProperties,
     init: CallInit = {},
@@ -107,7 +107,7 @@ export class HubSpotClient extends ProviderClient {
   }
 
   /** Searches contacts; five per second and account. Retried, although it is a POST: it changes nothing. */
-  searchContacts(search: HubSpotSearch, init: CallInit = {}): Promise<HubSpotSearchResult> {
+  async searchContacts(search: HubSpotSearch, init: CallInit = {}): Promise<HubSpotSearchResult> {
     return this.json('POST', `${contacts}/search`, { body: search, ...init })
   }
 }

@@ -10,20 +10,17 @@ const DAY_MS = 86_400_000
  */
 export function dailyReset(now: number, timeZone?: string): number {
   if (timeZone === undefined) return now + DAY_MS
-  const today = dateIn(timeZone, now)
-  // a day has 23 to 25 hours, so midnight is searched for, to the second
+  const day = new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' })
+  const today = day.format(now)
+  // a day has 23 to 25 hours, so its end is searched for
   let before = now
   let after = now + DAY_MS + 2 * 3_600_000
-  while (after - before > 1_000) {
+  while (after - before > 1) {
     const middle = Math.floor((before + after) / 2)
-    if (dateIn(timeZone, middle) === today) before = middle
+    if (day.format(middle) === today) before = middle
     else after = middle
   }
-  return Math.ceil(after / 1_000) * 1_000
-}
-
-function dateIn(timeZone: string, at: number): string {
-  return new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(at)
+  return after
 }
 
 /** @throws TypeError, RangeError for what is no IANA time zone */
