@@ -25,6 +25,11 @@ export interface RegistryOptions {
   readonly evicted?: (circuit: Circuit) => void
 }
 
+/** Names this process among those that share a store. */
+export function makeProcessId(): string {
+  return `${process.pid.toString(36)}-${randomBytes(6).toString('hex')}`
+}
+
 const steadyNow = (): number => performance.now()
 
 /** The circuits of one store in this process: made on demand, bounded, and what listeners are told of them. */
@@ -39,7 +44,7 @@ export class CircuitRegistry implements CircuitHost {
 
   constructor(options: RegistryOptions) {
     this.#options = options
-    this.by = options.by ?? `${process.pid.toString(36)}-${randomBytes(6).toString('hex')}`
+    this.by = options.by ?? makeProcessId()
     this.now = options.now ?? steadyNow
     this.offset = options.offset ?? performance.timeOrigin
   }

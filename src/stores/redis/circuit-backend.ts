@@ -39,11 +39,11 @@ export function circuitId(key: string): string {
 export class RedisCircuitBackend implements CircuitBackend {
   readonly #client: RedisClient
   readonly #names: CircuitNames
-  readonly #by: () => string
+  readonly #by: string
   readonly #timeoutMs: number
   readonly #policies = new WeakMap<CircuitPolicy, string>()
 
-  constructor(client: RedisClient, names: CircuitNames, timeoutMs: number, by: () => string) {
+  constructor(client: RedisClient, names: CircuitNames, timeoutMs: number, by: string) {
     this.#client = client
     this.#names = names
     this.#timeoutMs = timeoutMs
@@ -98,7 +98,7 @@ export class RedisCircuitBackend implements CircuitBackend {
     }
     const { prefix, channel } = this.#names
     const keys = ['s', 'w', 'l', 'r'].map((part) => `${prefix}{${id}}:${part}`)
-    return [...keys, channel, id, this.#by(), encoded, encodeView(view), ...own]
+    return [...keys, channel, id, this.#by, encoded, encodeView(view), ...own]
   }
 
   async #run(script: Script, args: string[]): Promise<unknown> {

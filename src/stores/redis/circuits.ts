@@ -1,4 +1,5 @@
 import { systemScheduler } from '../../circuit/backend.ts'
+import { makeProcessId } from '../../circuit/registry.ts'
 import { SharedCircuits, type SharedCircuitsSettings } from '../../circuit/shared-circuits.ts'
 import type { CircuitStore } from '../../circuit/store.ts'
 import { type CircuitNames, RedisCircuitBackend } from './circuit-backend.ts'
@@ -22,26 +23,25 @@ function namesOf(client: RedisClient, prefix: string): CircuitNames {
 export function redisCircuits(source: RedisClient, settings: RedisCircuitsSettings): CircuitStore {
   const names = namesOf(source, settings.prefix)
   const { commandTimeoutMs } = settings
-  let circuits: SharedCircuits | undefined
+  const by = makeProcessId()
   const commands = openConnection(source, commandTimeoutMs, {
-    up: () => circuits?.connected(),
-    down: (error) => circuits?.disconnected(error),
+    up: () => circuits.connected(),
+    down: (error) => circuits.disconnected(error),
   })
-  const backend = new RedisCircuitBackend(commands.client, names, commandTimeoutMs, () => circuits?.by ?? '')
-  const shared = new SharedCircuits(
+  const backend = new RedisCircuitBackend(commands.client, names, commandTimeoutMs, by)
+  const circuits = new SharedCircuits(
     backend,
-    { ...settings, name: 'redis', offset: performance.timeOrigin },
+    { ...settings, by, name: 'redis', offset: performance.timeOrigin },
     systemScheduler,
   )
-  circuits = shared
-  const subscription = subscribe(source, commandTimeoutMs, names.channel, shared)
-  const close = shared.close.bind(shared)
-  shared.close = async () => {
+  const subscription = subscribe(source, commandTimeoutMs, names.channel, circuits)
+  const close = circuits.close.bind(circuits)
+  circuits.close = async () => {
     await close()
     subscription.close()
     commands.close()
   }
-  return shared
+  return circuits
 }
 
 function subscribe(

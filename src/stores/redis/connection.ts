@@ -1,4 +1,4 @@
-import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
 
 /** An ioredis 5 or 6 client, as the user made it. */
 export type RedisClient = Redis | Cluster
@@ -73,13 +73,15 @@ export function openConnection(
   }
 }
 
+type OwnClusterOptions = NonNullable<Parameters<Cluster['duplicate']>[1]>
+
 function clusterOptions(
   source: Cluster,
   own: RedisOptions,
   clusterRetryStrategy: (times: number) => number,
-): ClusterOptions {
+): OwnClusterOptions {
   const redisOptions = { ...source.options.redisOptions, ...own } as NonNullable<
-    ClusterOptions['redisOptions']
+    OwnClusterOptions['redisOptions']
   >
   return { keyPrefix: '', enableOfflineQueue: false, lazyConnect: false, clusterRetryStrategy, redisOptions }
 }

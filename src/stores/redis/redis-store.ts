@@ -1,6 +1,6 @@
 import type { CircuitStore } from '../../circuit/store.ts'
 import { DEFAULT_MAX_CIRCUITS } from '../../circuit/registry.ts'
-import { durationOption, integerOption, objectOption, stringOption } from '../../options.ts'
+import { durationOption, integerOption, objectOption, shown, stringOption } from '../../options.ts'
 import { redisCircuits, type RedisCircuitsSettings } from './circuits.ts'
 import type { RedisClient } from './connection.ts'
 
@@ -50,7 +50,7 @@ const optionNames: readonly (keyof RedisStoreOptions)[] = [
  */
 export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): RedisStore {
   if (typeof (redis as Partial<RedisClient> | null)?.duplicate !== 'function') {
-    throw new TypeError(`\`redis\` must be an ioredis client (Redis or Cluster), got ${String(redis)}`)
+    throw new TypeError(`\`redis\` must be an ioredis client (Redis or Cluster), got ${shown(redis)}`)
   }
   objectOption('redisStore', options, optionNames)
   const prefix = stringOption('prefix', options.prefix ?? 'undici-resilience')

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { simulate, type SimulationReport, simulationPolicy } from '../support/circuit-simulation.ts'
+
+const random = Number(process.env['CIRCUIT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+console.log(
+  `circuit simulation: seeds 1 to 5 and ${random} to ${random + 4} (replay with CIRCUIT_SEED=${random})`,
+)
+const seeds = [1, 2, 3, 4, 5, random, random + 1, random + 2, random + 3, random + 4]
+
+/** A poll, a command that was lost just before and its timeout, and the retry after it. */
+const HEALED_MS = 1_000 + 250 + 250 + 100
+
+function show(name: string, { events, ...numbers }: SimulationReport): void {
+  console.log(name, JSON.stringify(numbers), JSON.stringify(events))
+}
+
+test.each(seeds)('10^5 steps with faults keep every invariant (seed %i)', async (seed) => {
+  const options = { seed, steps: 100_000, processes: 12, policy: simulationPolicy, loss: 0.15, faults: true }
+  const report = await simulate(options)
+  show(`faults, seed ${seed}:`, report)
+  for (const event of ['wiped', 'push lost', 'request lost', 'reply lost', 'server half-open -> closed']) {
+    expect(report.events[event], event).toBeGreaterThan(0)
+  }
+  expect(report.healedInMs).toBeLessThanOrEqual(HEALED_MS)
+})
+
+test.each(seeds)('10^5 steps with a quorum of three keep every invariant (seed %i)', async (seed) => {
+  const policy = { ...simulationPolicy, quorum: 3 }
+  const report = await simulate({ seed, steps: 100_000, processes: 12, policy, loss: 0.15, faults: true })
+  show(`quorum, seed ${seed}:`, report)
+  expect(report.healedInMs).toBeLessThanOrEqual(HEALED_MS)
+})
+
+test.each(seeds)(
+  'on a perfect network no round ever has too many probes in flight (seed %i)',
+  async (seed) => {
+    const options = { seed, steps: 100_000, processes: 12, policy: simulationPolicy, loss: 0, faults: false }
+    const report = await simulate(options)
+    show(`calm, seed ${seed}:`, report)
+    expect(report.degradedAdmissions).toBe(0)
+    expect(report.events['server half-open -> closed']).toBeGreaterThan(0)
+  },
+)
