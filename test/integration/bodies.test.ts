@@ -1,79 +1,18 @@
 import { Readable } from 'node:stream'
-import { fetch as npmFetch, FormData as UndiciFormData, Agent, type Dispatcher, request } from 'undici'
+import {
+  Agent,
+  type Dispatcher,
+  fetch as npmFetch,
+  getGlobalDispatcher,
+  request,
+  setGlobalDispatcher,
+} from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { retry } from '../../src/retry/interceptor.ts'
 import { timeout } from '../../src/timeout/interceptor.ts'
-import {
-  ok,
-  type Provider,
-  type Reply,
-  reset,
-  sha256,
-  silence,
-  startProvider,
-  status,
-} from '../support/provider.ts'
+import { bodyNames, checkBody, faultNames, senderNames } from '../support/body-matrix.ts'
+import { ok, type Provider, startProvider, status } from '../support/provider.ts'
 import { via } from '../support/via.ts'
-
-const text = 'Ünïcode body ' + 'x'.repeat(2_000)
-const bytes = Buffer.from(text)
-const parts = [bytes.subarray(0, 7), bytes.subarray(7, 900), bytes.subarray(900)]
-
-function form(FormDataClass: typeof FormData): FormData {
-  const data = new FormDataClass()
-  data.append('field "quoted"', 'line\nbreak')
-  data.append('file', new Blob([bytes], { type: 'text/plain' }), 'näme.txt')
-  return data
-}
-
-const bodies: Record<string, () => unknown> = {
-  string: () => text,
-  Buffer: () => Buffer.from(bytes),
-  URLSearchParams: () => new URLSearchParams({ a: '1', b: text }),
-  Blob: () => new Blob([bytes]),
-  FormData: () => form(FormData),
-  ReadableStream: () => ReadableStream.from(parts),
-  'async iterable': async function* () {
-    for (const part of parts) {
-      await Promise.resolve()
-      yield part
-    }
-  },
-  'Node stream': () => Readable.from(parts),
-}
-
-interface Result {
-  status: number
-}
-type Send = (url: string, body: unknown, dispatcher: Dispatcher) => Promise<Result>
-
-const senders: Record<string, Send> = {
-  'built-in fetch': (url, body, dispatcher) =>
-    fetch(url, via(dispatcher, { method: 'PUT', body, duplex: 'half' })),
-  'npm fetch': (url, body, dispatcher) =>
-    npmFetch(url, { method: 'PUT', body: body as never, duplex: 'half', dispatcher }),
-  'undici.request': async (url, body, dispatcher) => {
-    const response = await request(url, { method: 'PUT', body: body as never, dispatcher })
-    await response.body.dump()
-    return { status: response.statusCode }
-  },
-}
-
-/** Cuts the connection at the headers, before the body can have been read. */
-function resetAtHeaders(provider: Provider): void {
-  provider.onHeaders = (incoming) => {
-    provider.onHeaders = undefined
-    incoming.socket.resetAndDestroy()
-    return true
-  }
-}
-
-const faults: Record<string, { replies: Reply[]; arrange?: (provider: Provider) => void; seen: number }> = {
-  'a 503': { replies: [status(503), ok], seen: 2 },
-  'a reset before the body was sent': { replies: [ok], arrange: resetAtHeaders, seen: 1 },
-  'a reset after the body was sent': { replies: [reset, ok], seen: 2 },
-  'a timeout': { replies: [silence, ok], seen: 2 },
-}
 
 let provider: Provider
 let dispatcher: Dispatcher
@@ -86,37 +25,12 @@ afterEach(async () => {
   await provider.close()
 })
 
-describe.each(Object.keys(senders))('through %s', (sender) => {
-  describe.each(Object.keys(faults))('after %s', (fault) => {
-    it.each(Object.keys(bodies))('a %s body is sent again whole', async (kind) => {
-      const { replies, arrange, seen } = faults[fault]!
-      provider.replies = replies
-      arrange?.(provider)
-      const body =
-        kind === 'FormData' && sender !== 'built-in fetch'
-          ? form(UndiciFormData)
-          : kind === 'URLSearchParams' && sender === 'undici.request'
-            ? String(bodies[kind]!())
-            : bodies[kind]!()
-      const result = await senders[sender]!(provider.url, body, dispatcher)
-      expect(result.status).toBe(200)
-      const whole = provider.received.filter((entry) => entry.complete)
-      expect(whole.length).toBe(seen)
-      expect(new Set(whole.map((entry) => entry.sha256)).size).toBe(1)
-      const last = whole.at(-1)!
-      if (kind === 'FormData') {
-        // parsed by another implementation than the one that wrote it
-        const parsed = await new Response(last.body as never, {
-          headers: { 'content-type': last.headers['content-type']! },
-        }).formData()
-        expect(parsed.get('field "quoted"')).toBe('line\r\nbreak')
-        expect(await (parsed.get('file') as File).text()).toBe(text)
-        expect((parsed.get('file') as File).name).toBe('näme.txt')
-      } else if (kind === 'URLSearchParams') {
-        expect(new URLSearchParams(last.body.toString()).get('b')).toBe(text)
-      } else {
-        expect(last.sha256).toBe(sha256(bytes))
-      }
+describe.each(senderNames)('through %s', (sender) => {
+  describe.each(faultNames)('after %s', (fault) => {
+    it.each(bodyNames)('a %s body is sent again whole', async (kind) => {
+      const before = getGlobalDispatcher()
+      await checkBody({ sender, fault, kind }, provider, dispatcher)
+      setGlobalDispatcher(before)
     })
   })
 })

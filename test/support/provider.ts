@@ -25,6 +25,8 @@ export interface Provider {
   replies: Reply[]
   /** Called when the headers of a request are there, before its body: return true to take over. */
   onHeaders: ((request: http.IncomingMessage, response: http.ServerResponse) => boolean) | undefined
+  /** Forgets what came, and answers with these from now on. */
+  start(replies: Reply[]): void
   openSockets(): number
   close(): Promise<void>
 }
@@ -88,6 +90,12 @@ export async function startProvider(...replies: Reply[]): Promise<Provider> {
     received,
     replies,
     onHeaders: undefined,
+    start(next) {
+      received.length = 0
+      count = 0
+      provider.replies = next
+      provider.onHeaders = undefined
+    },
     openSockets: () => sockets.size,
     close: () =>
       new Promise((resolve) => {

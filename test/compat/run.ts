@@ -1,0 +1,69 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+/**
+ * Runs test/compat/check.ts against the built package on every runtime with every undici of test/compat/package.json.
+ * Each pair gets a folder as an application would have it, with its own node_modules.
+ */
+
+const here = import.meta.dirname
+const root = join(here, '..', '..')
+const installed = join(here, 'node_modules')
+
+const runtimes = ['node22', 'node24', 'node26']
+const undicis = ['undici7-first', 'undici7', 'undici8']
+
+async function application(folder: string, undici: string): Promise<void> {
+  const modules = join(folder, 'node_modules')
+  await mkdir(join(modules, 'undici-resilience'), { recursive: true })
+  await cp(join(root, 'dist'), join(modules, 'undici-resilience', 'dist'), { recursive: true })
+  await cp(join(root, 'package.json'), join(modules, 'undici-resilience', 'package.json'))
+  // not a link: the package must find this undici from where it lies itself
+  await cp(join(installed, undici), join(modules, 'undici'), { recursive: true })
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+  for (const file of ['compat/check.ts', 'support/body-matrix.ts', 'support/provider.ts', 'support/via.ts']) {
+    await cp(join(root, 'test', file), join(folder, file))
+  }
+}
+
+const version = (binary: string) => spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout.trim()
+
+let failed = 0
+let passed = 0
+console.log('node       undici         passed  failed')
+for (const undici of undicis) {
+  for (const runtime of runtimes) {
+    const binary = join(installed, runtime, 'bin', 'node')
+    const folder = await mkdtemp(join(tmpdir(), 'undici-resilience-compat-'))
+    await application(folder, undici)
+    // undici 7.0 writes a global dispatcher that Node 26 does not read: only a dispatcher per call reaches its fetch
+    const skip =
+      undici === 'undici7-first' && runtime === 'node26' ? ['built-in fetch, global dispatcher'] : []
+    let output: string
+    try {
+      output = (
+        await promisify(execFile)(binary, ['compat/check.ts', ...skip], { cwd: folder, timeout: 120_000 })
+      ).stdout
+    } catch (error) {
+      output = (error as { stdout?: string }).stdout ?? ''
+      if (output === '') console.error(error)
+    }
+    const line = output.trim().split('\n').at(-1) ?? ''
+    const result = (line.startsWith('{') ? JSON.parse(line) : { passed: 0, failures: ['no result'] }) as {
+      passed: number
+      failures: string[]
+    }
+    console.log(
+      `${version(binary).padEnd(10)} ${undici.padEnd(14)} ${String(result.passed).padStart(6)}  ${String(result.failures.length).padStart(6)}`,
+    )
+    for (const failure of result.failures) console.log(`  ${failure}`)
+    passed += result.passed
+    failed += result.failures.length
+    await rm(folder, { recursive: true })
+  }
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)
