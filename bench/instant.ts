@@ -1,0 +1,100 @@
+import { Dispatcher } from 'undici'
+import { serve } from './child.ts'
+import { prepare, type Subject } from './subjects.ts'
+
+// Nanoseconds per call on a dispatcher that answers at once: what a layer itself costs.
+//   instant.ts <subject> fetch|request
+
+const WARM_UP = 300_000
+
+const headers = { 'content-type': 'application/json' }
+const trailers = {}
+const controller: Dispatcher.DispatchController = {
+  aborted: false,
+  paused: false,
+  reason: null,
+  rawHeaders: [],
+  rawTrailers: [],
+  abort: () => undefined,
+  pause: () => undefined,
+  resume: () => undefined,
+}
+
+class Instant extends Dispatcher {
+  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    handler.onRequestStart?.(controller, null)
+    handler.onResponseStart?.(controller, 200, headers, 'OK')
+    handler.onResponseEnd?.(controller, trailers)
+    return true
+  }
+}
+
+class Sink implements Dispatcher.DispatchHandler {
+  readonly #done: (() => void) | undefined
+
+  constructor(done?: () => void) {
+    this.#done = done
+  }
+
+  onRequestStart(): void {}
+  onResponseStart(): void {}
+  onResponseData(): void {}
+  onResponseEnd(): void {
+    ended += 1
+    this.#done?.()
+  }
+  onResponseError(_controller: unknown, error: Error): void {
+    throw error
+  }
+}
+
+let ended = 0
+const requestHeaders = {
+  accept: '*/*',
+  'accept-language': '*',
+  'sec-fetch-mode': 'cors',
+  'user-agent': 'node',
+  'accept-encoding': 'gzip, deflate',
+}
+
+/** What each hands to a dispatcher: an object of its own for each call. */
+const shapes = {
+  fetch: () => ({
+    path: '/v1/contacts/1',
+    origin: 'https://api.example.com',
+    method: 'GET' as const,
+    body: null,
+    headers: requestHeaders,
+    maxRedirections: 0,
+    upgrade: undefined,
+  }),
+  request: () => ({
+    headers: requestHeaders,
+    origin: 'https://api.example.com',
+    path: '/v1/contacts/1',
+    method: 'GET' as const,
+  }),
+}
+
+const options = shapes[process.argv[3] as keyof typeof shapes] as unknown as () => Dispatcher.DispatchOptions
+const { dispatcher, around } = await prepare(process.argv[2] as Subject, new Instant())
+
+const call = (): Promise<void> =>
+  new Promise((resolve) => void dispatcher.dispatch(options(), new Sink(resolve)))
+
+async function run(calls: number): Promise<void> {
+  if (around === undefined) {
+    for (let made = 0; made < calls; made++) dispatcher.dispatch(options(), new Sink())
+  } else {
+    for (let made = 0; made < calls; made++) await around(call)
+  }
+}
+
+serve(WARM_UP, async (calls) => {
+  ended = 0
+  const startedAt = performance.now()
+  await run(calls)
+  const ns = ((performance.now() - startedAt) * 1e6) / calls
+  if (ended !== calls) throw new Error(`${ended} of ${calls} calls came to their end`)
+  return ns
+})
