@@ -4,6 +4,7 @@ import { luaModule } from './lua-text.ts'
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    redis: 'src/redis.ts',
     sqlite: 'src/sqlite.ts',
     'providers/hubspot': 'src/providers/hubspot.ts',
     'providers/calendly': 'src/providers/calendly.ts',

@@ -11,7 +11,7 @@ export default defineConfig({
   ],
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/chaos/**', 'test/compat/**'],
+    exclude: ['test/chaos/**', 'test/compat/**', 'test/package/**'],
     // tests of memory ask for a collection before they measure
     execArgv: ['--expose-gc'],
     testTimeout: 15_000,

@@ -25,7 +25,29 @@ export {
   type DeadLetterInterceptorOptions,
   type DeadLetterOptions,
 } from './dead-letter/interceptor.ts'
-export { type DeadLetterStore } from './dead-letter/store.ts'
+export {
+  type DeadLetter,
+  type DeadLetterReason,
+  type DeadLetterRecord,
+  type DeadLetterStatus,
+} from './dead-letter/record.ts'
+export {
+  replayDeadLetters,
+  type ReplayCredentials,
+  type ReplayOptions,
+  type ReplayProgress,
+  type ReplaySummary,
+} from './dead-letter/replay.ts'
+export { type Replayer, type ReplayerOptions, startReplayer } from './dead-letter/replayer.ts'
+export {
+  type DeadLetterFilter,
+  type DeadLetterPage,
+  type DeadLetterQuery,
+  type DeadLetterStats,
+  type DeadLetterStore,
+  type RetentionOptions,
+} from './dead-letter/store.ts'
+export { type SealKeys } from './dead-letter/sealing.ts'
 export {
   CircuitBreakerOpenError,
   IntegrationError,
@@ -42,7 +64,7 @@ export { type RetryOptions } from './retry/options.ts'
 export { type AttemptContext, withRetry, type WithRetryOptions } from './retry/with-retry.ts'
 export { type ResilienceStore } from './store.ts'
 export { memoryStore, type MemoryStoreOptions } from './stores/memory/memory-store.ts'
-export { channels } from './telemetry/channels.ts'
+export { channels, type CircuitStateName } from './telemetry/channels.ts'
 export { type Logger } from './telemetry/reporter.ts'
 export { timeout, type TimeoutOptions } from './timeout/interceptor.ts'
 export { withCallOptions } from './with-call-options.ts'
