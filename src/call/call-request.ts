@@ -2,10 +2,25 @@ import type { Call } from './call.ts'
 import { eachHeader } from './headers.ts'
 
 /** The request of a call, as hooks of the user see it. */
-export class CallRequest {
+export interface CallRequest {
   readonly method: string
   readonly origin: string
   /** Path and query as asked for. */
+  readonly path: string
+  /** The whole url; it may hold secrets. */
+  readonly url: string
+  /** By lower-case name; several values of one name are joined by a comma. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export function requestOf(call: Call): CallRequest {
+  return new RequestView(call)
+}
+
+/** Makes what costs something only when it is looked at. */
+class RequestView implements CallRequest {
+  readonly method: string
+  readonly origin: string
   readonly path: string
   readonly #call: Call
   #headers: Record<string, string> | undefined
@@ -17,12 +32,10 @@ export class CallRequest {
     this.#call = call
   }
 
-  /** The whole url; it may hold secrets. */
   get url(): string {
     return this.#call.url
   }
 
-  /** By lower-case name; several values of one name are joined by a comma. */
   get headers(): Readonly<Record<string, string>> {
     if (this.#headers === undefined) {
       const headers = Object.create(null) as Record<string, string>

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
-import { CallRequest } from '../call/call-request.ts'
+import { type CallRequest, requestOf } from '../call/call-request.ts'
 import { interceptor } from '../call/layer.ts'
 import { objectOption, stringOption } from '../options.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
@@ -137,7 +137,7 @@ export function circuitBreaker(options: CircuitBreakerInterceptorOptions = {}): 
 
 function keyOf(call: Call, key: (request: CallRequest) => string, reporter: Reporter): string {
   try {
-    return stringOption('key', key(new CallRequest(call)))
+    return stringOption('key', key(requestOf(call)))
   } catch (error) {
     reporter.hookFailed('key', error)
     return call.origin

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
-import { CallRequest } from '../call/call-request.ts'
+import { requestOf } from '../call/call-request.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
 import { decodeBodyStart } from './decode.ts'
 import type { ClassificationPolicy } from './options.ts'
@@ -147,7 +147,7 @@ export class ClassificationHandler implements Dispatcher.DispatchHandler {
   #classify(statusCode: number, headers: IncomingHttpHeaders, body: string | undefined): void {
     const call = this.#call
     try {
-      call.verdict = this.#policy.classify({ statusCode, headers, body, request: new CallRequest(call) })
+      call.verdict = this.#policy.classify({ statusCode, headers, body, request: requestOf(call) })
     } catch (error) {
       // the hook's failure is not the call's: the status decides
       call.verdict = undefined

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
-import { CallRequest } from '../call/call-request.ts'
+import { requestOf } from '../call/call-request.ts'
 import { eachHeader } from '../call/headers.ts'
 import { errorOutcome, type Outcome, responseOutcome } from '../call/outcome.ts'
 import { RecordedBody } from '../call/recorded-body.ts'
@@ -278,7 +278,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
   #orderingKey(): string | undefined {
     const { policy, reporter } = this.#context
     try {
-      return policy.orderingKey?.(new CallRequest(this.#call))
+      return policy.orderingKey?.(requestOf(this.#call))
     } catch (error) {
       reporter.hookFailed('orderingKey', error)
       return undefined

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Call } from '../call/call.ts'
-import { CallRequest } from '../call/call-request.ts'
+import { requestOf } from '../call/call-request.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
 import { madeKey, type RetryPolicy } from './options.ts'
 
@@ -12,7 +12,7 @@ export function giveIdempotencyKey(policy: RetryPolicy, call: Call, reporter: Re
     return
   }
   try {
-    const key = madeKey(policy.idempotencyKey(new CallRequest(call)))
+    const key = madeKey(policy.idempotencyKey(requestOf(call)))
     if (key !== undefined) call.setIdempotencyKey(key)
   } catch (error) {
     // without a key the call is only less safe to retry: it is not a reason to fail it
@@ -25,7 +25,7 @@ export function isIdempotentCall(policy: RetryPolicy, call: Call, reporter: Repo
   if (policy.methods.has(call.method) || call.idempotencyKey !== undefined) return true
   if (policy.isIdempotent === undefined) return false
   try {
-    return policy.isIdempotent(new CallRequest(call))
+    return policy.isIdempotent(requestOf(call))
   } catch (error) {
     reporter.hookFailed('isIdempotent', error)
     return false
