@@ -1,5 +1,5 @@
 import { integerOption, numberOption, objectOption, oneOfOption, stringOption } from '../options.ts'
-import { deadLetterReasons, deadLetterStatuses, originOf, type DeadLetter } from './record.ts'
+import { deadLetterReasons, deadLetterStatuses, originOf, type DeadLetterRecord } from './record.ts'
 import type { DeadLetterFilter, DeadLetterQuery } from './store.ts'
 
 const filterKeys = ['name', 'origin', 'status', 'reason', 'label', 'code', 'from', 'to'] as const
@@ -53,31 +53,39 @@ function decodeCursor(cursor: unknown): { timestamp: number; id: string } {
   return { timestamp, id: text.slice(colon + 1) }
 }
 
-/** What a filter looks at: an entry, or the summary that a store keeps beside it. */
-export type Filterable = Pick<
-  DeadLetter,
-  'name' | 'status' | 'reason' | 'timestamp' | 'labels' | 'attempts' | 'error' | 'response'
-> & { request: Pick<DeadLetter['request'], 'url'> }
+/** What a filter looks at; stores keep it beside the record. */
+export interface DeadLetterSummary {
+  readonly name: string
+  readonly status: string
+  readonly reason: string
+  readonly timestamp: number
+  readonly origin: string
+  readonly code: string
+  readonly labels: Readonly<Record<string, string>> | undefined
+}
 
-export function matchesFilter(entry: Filterable, filter: DeadLetterFilter): boolean {
-  if (filter.name !== undefined && entry.name !== filter.name) return false
-  if (filter.status !== undefined && entry.status !== filter.status) return false
-  if (filter.reason !== undefined && entry.reason !== filter.reason) return false
+export function summaryOf(entry: DeadLetterRecord & { readonly status: string }): DeadLetterSummary {
+  const { name, status, reason, timestamp, labels } = entry
+  return { name, status, reason, timestamp, labels, origin: originOf(entry), code: lastCode(entry) }
+}
+
+export function matchesFilter(entry: DeadLetterSummary, filter: DeadLetterFilter): boolean {
+  for (const condition of ['name', 'status', 'reason', 'origin', 'code'] as const) {
+    if (filter[condition] !== undefined && entry[condition] !== filter[condition]) return false
+  }
   if (filter.from !== undefined && entry.timestamp < filter.from) return false
   if (filter.to !== undefined && entry.timestamp >= filter.to) return false
-  if (filter.origin !== undefined && originOf(entry as DeadLetter) !== filter.origin) return false
-  if (filter.code !== undefined && lastCode(entry) !== filter.code) return false
   return filter.label === undefined || hasLabel(entry.labels, filter.label)
 }
 
 /** The code by which people look for an entry: the status it ended with, else the code of its error. */
-export function lastCode(entry: Pick<DeadLetter, 'error' | 'response'>): string {
+export function lastCode(entry: Pick<DeadLetterRecord, 'error' | 'response'>): string {
   return entry.response === undefined
     ? (entry.error.code ?? entry.error.name)
     : String(entry.response.statusCode)
 }
 
-function hasLabel(labels: DeadLetter['labels'], label: string): boolean {
+function hasLabel(labels: DeadLetterSummary['labels'], label: string): boolean {
   const equals = label.indexOf('=')
   const key = equals === -1 ? label : label.slice(0, equals)
   if (labels === undefined || !Object.hasOwn(labels, key)) return false

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { interceptor } from '../call/layer.ts'
 import { durationOption, objectOption, stringOption } from '../options.ts'
-// eslint-disable-next-line no-restricted-imports -- the default where no store is given; it is a leaf
+
 import { memoryDeadLetters } from '../stores/memory/dead-letters.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import { CaptureQueue } from './capture-queue.ts'

@@ -31,14 +31,24 @@ function remembered(state: DeadLetterState, replay: DeadLetterReplay): readonly 
   return [...state.replays, replay].slice(-KEPT_REPLAYS)
 }
 
+/** The state of an entry that is claimed. */
+export function leased(state: DeadLetterState): DeadLetterState {
+  return { ...state, status: 'leased', leasedFrom: state.status }
+}
+
+/** Nothing was sent: what was in doubt or quarantined stays so, also when a person had it claimed. */
+function unsent({ leasedFrom = 'pending', ...state }: DeadLetterState): DeadLetterState {
+  return { ...state, status: leasedFrom }
+}
+
 /** What a lease that ended by itself leaves behind. */
 export function lapse(
-  state: DeadLetterState,
+  { leasedFrom, ...state }: DeadLetterState,
   repeatable: boolean,
   now: number,
   maxReplays: number = Infinity,
 ): DeadLetterState {
-  if (state.status !== 'sending') return { ...state, status: 'pending' }
+  if (state.status !== 'sending') return unsent({ ...state, leasedFrom })
   const replays = remembered(state, { at: now, outcome: 'lapsed' })
   const replayCount = state.replayCount + 1
   if (!repeatable) {
@@ -52,14 +62,15 @@ export function lapse(
 
 /** The state after a settlement; `undefined` when the entry is done and to be removed. */
 export function settled(
-  state: DeadLetterState,
+  held: DeadLetterState,
   settlement: Settlement,
   now: number,
 ): { result: SettleResult; state: DeadLetterState | undefined } {
   if (settlement.outcome === 'done') return { result: 'done', state: undefined }
   if (settlement.outcome === 'later') {
-    return { result: 'again', state: { ...state, status: 'pending', dueAt: now + settlement.delayMs } }
+    return { result: 'again', state: { ...unsent(held), dueAt: now + settlement.delayMs } }
   }
+  const { leasedFrom: _leasedFrom, ...state } = held
   const replays = remembered(state, settlement.replay)
   if (settlement.outcome !== 'failed') {
     const { outcome: status, note } = settlement

@@ -143,6 +143,8 @@ export interface DeadLetterState {
   readonly replays: readonly DeadLetterReplay[]
   /** Why it is in doubt or quarantined. */
   readonly note?: string | undefined
+  /** While it is held: the status that it goes back to when nothing is sent. */
+  readonly leasedFrom?: DeadLetterStatus | undefined
 }
 
 /** An entry of a store: the record and where it stands. */
@@ -170,7 +172,7 @@ export function originOf(record: Pick<DeadLetterRecord, 'request'>): string {
 
 /** The record of an entry, without where it stands: for adding it to another store. */
 export function recordOf(entry: DeadLetter | ClaimedDeadLetter): DeadLetterRecord {
-  const { status: _1, dueAt: _2, replayCount: _3, replays: _4, note: _5, ...rest } = entry
-  const { fence: _6, leaseUntil: _7, ...record } = rest as Partial<ClaimedDeadLetter> & DeadLetterRecord
+  const { status: _1, dueAt: _2, replayCount: _3, replays: _4, note: _5, leasedFrom: _6, ...rest } = entry
+  const { fence: _7, leaseUntil: _8, ...record } = rest as Partial<ClaimedDeadLetter> & DeadLetterRecord
   return record
 }

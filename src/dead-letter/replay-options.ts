@@ -8,6 +8,7 @@ import {
   numberOption,
   objectOption,
   oneOfOption,
+  shown,
   stringOption,
 } from '../options.ts'
 import { type Logger, loggerOption } from '../telemetry/reporter.ts'
@@ -230,7 +231,7 @@ function originOption(name: string, value: unknown): string {
 
 function dispatcherOption(value: Dispatcher | undefined): Dispatcher | undefined {
   if (value !== undefined && typeof (value as Partial<Dispatcher> | null)?.dispatch !== 'function') {
-    throw new TypeError(`\`dispatcher\` must be an undici Dispatcher, got ${String(value)}`)
+    throw new TypeError(`\`dispatcher\` must be an undici Dispatcher, got ${shown(value)}`)
   }
   return value
 }

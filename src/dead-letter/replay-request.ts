@@ -38,7 +38,7 @@ export interface ReplayRules {
 }
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-// eslint-disable-next-line no-control-regex -- the point: control characters would split or end a header
+
 const controls = /[\u0000-\u0008\u000a-\u001f\u007f]/
 
 /** Where an entry would go, before anything is asked for it. Whoever can write the store can forge an entry. */

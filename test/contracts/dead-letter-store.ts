@@ -417,6 +417,21 @@ export function deadLetterStoreContract(
         expect((await claimOne({ ids: [record.id] })).id).toBe(record.id)
       })
 
+      it('puts what a person had claimed back where it was when nothing was sent', async () => {
+        const [lapsed, given] = [makeRecord(), makeRecord()]
+        await store.add([lapsed, given], { status: 'quarantined', note: 'imported' })
+        const claim = await claimOne({ ids: [given.id] })
+        await store.settle(claim.id, claim.fence, { outcome: 'later', delayMs: 0 })
+        await claimOne({ ids: [lapsed.id] })
+        await current.advance(SHORT * 2)
+        expect((await store.claim(HELD)).items).toEqual([])
+        expect((await store.stats()).byStatus).toMatchObject({ pending: 0, quarantined: 2 })
+        const transfer = await store.claim({ limit: 10, leaseMs: SHORT, purpose: 'transfer' })
+        expect(transfer.items).toHaveLength(2)
+        await current.advance(SHORT * 2)
+        expect((await store.claim(HELD)).items).toEqual([])
+      })
+
       it('remembers the newest 20 replays', async () => {
         await store.add([makeRecord()])
         for (let i = 0; i < 23; i++) {

@@ -1,7 +1,7 @@
 import { checkClaim } from '../../dead-letter/claim-options.ts'
 import { reportEvicted } from '../../dead-letter/evicted.ts'
-import { checkQuery, encodeCursor, matchesFilter } from '../../dead-letter/filter.ts'
-import { initialState, isSendable, lapse, requeued, settled } from '../../dead-letter/lifecycle.ts'
+import { checkQuery, encodeCursor, matchesFilter, summaryOf } from '../../dead-letter/filter.ts'
+import { initialState, isSendable, lapse, leased, requeued, settled } from '../../dead-letter/lifecycle.ts'
 import { recordToJson } from '../../dead-letter/record-json.ts'
 import {
   isRepeatable,
@@ -158,7 +158,7 @@ class MemoryDeadLetters implements DeadLetterStore {
     const { filter, limit, after } = checkQuery(query)
     const found = [...this.#entries.values()]
       .map(withoutBodies)
-      .filter((item) => matchesFilter(item, filter))
+      .filter((item) => matchesFilter(summaryOf(item), filter))
       .sort(newestFirst)
     const start = after === undefined ? 0 : found.findIndex((item) => newestFirst(item, after) > 0)
     if (start === -1) return { items: [] }
@@ -200,7 +200,8 @@ class MemoryDeadLetters implements DeadLetterStore {
         entry.state = lapse(entry.state, isRepeatable(entry.record), now, maxReplays)
       }
       if (ids !== undefined && !ids.includes(entry.record.id)) continue
-      if (filter !== undefined && !matchesFilter({ ...entry.record, ...entry.state }, filter)) continue
+      if (filter !== undefined && !matchesFilter(summaryOf({ ...entry.record, ...entry.state }), filter))
+        continue
       if (transfer) candidates.push(entry)
       else if (!isSendable(entry.record)) continue
       else if (ids !== undefined || (entry.state.status === 'pending' && entry.state.dueAt <= now))
@@ -210,7 +211,7 @@ class MemoryDeadLetters implements DeadLetterStore {
     for (const entry of candidates.sort(dueFirst)) {
       if (items.length === limit) break
       if (!transfer && this.#isBlocked(entry)) continue
-      entry.state = { ...entry.state, status: 'leased' }
+      entry.state = leased(entry.state)
       entry.fence = ++this.#fence
       entry.leaseUntil = now + leaseMs
       items.push({ ...entry.record, ...entry.state, fence: entry.fence, leaseUntil: entry.leaseUntil })

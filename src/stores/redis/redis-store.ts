@@ -1,8 +1,10 @@
 import type { CircuitStore } from '../../circuit/store.ts'
+import type { DeadLetterStore } from '../../dead-letter/store.ts'
 import { DEFAULT_MAX_CIRCUITS } from '../../circuit/registry.ts'
 import { durationOption, integerOption, objectOption, shown, stringOption } from '../../options.ts'
 import { redisCircuits, type RedisCircuitsSettings } from './circuits.ts'
 import type { RedisClient } from './connection.ts'
+import { redisDeadLetters, resolveRedisDeadLetters, type RedisDeadLettersOptions } from './dead-letters.ts'
 
 export interface RedisStoreOptions {
   /** Begins every key and channel, after the client's own `keyPrefix`. No braces. Default 'undici-resilience'. */
@@ -20,11 +22,15 @@ export interface RedisStoreOptions {
    * 10,000. A process that lives renews it, so it bounds no call.
    */
   leaseMs?: number
+  /** Retention and timeout of dead letters. */
+  deadLetters?: RedisDeadLettersOptions
 }
 
 export interface RedisStore {
   /** Circuits that all processes share. */
   readonly circuits: CircuitStore
+  /** Dead letters that all processes share. */
+  readonly deadLetters: DeadLetterStore
   /** Writes what is pending and ends the connections that the store opened, never the client that it was handed. */
   close(): Promise<void>
 }
@@ -36,6 +42,7 @@ const optionNames: readonly (keyof RedisStoreOptions)[] = [
   'commandTimeoutMs',
   'maxCircuits',
   'leaseMs',
+  'deadLetters',
 ]
 
 /**
@@ -72,12 +79,17 @@ export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}):
   }
   // connections are opened for what is used: a store that only keeps dead letters has none for circuits
   let circuits: CircuitStore | undefined
+  let deadLetters: DeadLetterStore | undefined
+  const letterOptions = resolveRedisDeadLetters(options.deadLetters)
   return {
     get circuits() {
       return (circuits ??= redisCircuits(redis, settings))
     },
+    get deadLetters() {
+      return (deadLetters ??= redisDeadLetters(redis, prefix, letterOptions))
+    },
     async close() {
-      await circuits?.close()
+      await Promise.all([circuits?.close(), deadLetters?.close()])
     },
   }
 }

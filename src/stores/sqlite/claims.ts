@@ -72,12 +72,12 @@ export class SqliteClaims {
     )
     const leaseUntil = this.#table.now() + leaseMs
     this.#table.run(
-      "UPDATE dead_letters SET status = 'leased', fence = ?, lease_until = ? WHERE id = ?",
+      "UPDATE dead_letters SET leased_from = status, status = 'leased', fence = ?, lease_until = ? WHERE id = ?",
       fence,
       leaseUntil,
       entry.id,
     )
-    return { ...entry, status: 'leased', fence, leaseUntil }
+    return { ...entry, status: 'leased', leasedFrom: entry.status, fence, leaseUntil }
   }
 
   async renew(id: string, fence: number, leaseMs: number): Promise<boolean> {

@@ -8,12 +8,14 @@ export type Row = Record<string, SQLOutputValue>
 /** Reads the mutable part of a row. */
 export function stateOf(row: Row): DeadLetterState {
   const status = deadLetterStatuses.find((known) => known === row['status']) ?? 'quarantined'
+  const leasedFrom = deadLetterStatuses.find((known) => known === row['leased_from'])
   return {
     status,
     dueAt: Number(row['due_at']),
     replayCount: Number(row['replay_count']),
     replays: replaysFromValue(parseJson(String(row['replays']))),
     ...(typeof row['note'] === 'string' ? { note: row['note'] } : {}),
+    ...(leasedFrom === undefined ? {} : { leasedFrom }),
   }
 }
 

@@ -28,6 +28,7 @@ const tables = `
     replay_count INTEGER NOT NULL DEFAULT 0,
     replays TEXT NOT NULL DEFAULT '[]',
     note TEXT,
+    leased_from TEXT,
     record TEXT NOT NULL,
     body BLOB,
     sealed BLOB

@@ -9,7 +9,7 @@ import type { Row } from './rows.ts'
 const TOMBSTONE_MS = 30 * 24 * 3_600_000
 
 /** The columns of an entry's state. */
-export const STATE = 'd.status, d.due_at, d.replay_count, d.replays, d.note'
+export const STATE = 'd.status, d.due_at, d.replay_count, d.replays, d.note, d.leased_from'
 
 /** The tables with their prepared statements, and the changes that several operations make. */
 export class DeadLetterTable {
@@ -65,7 +65,7 @@ export class DeadLetterTable {
 
   setState(id: string, state: DeadLetterState): void {
     this.run(
-      'UPDATE dead_letters SET status = ?, due_at = ?, replay_count = ?, replays = ?, note = ? WHERE id = ?',
+      'UPDATE dead_letters SET status = ?, due_at = ?, replay_count = ?, replays = ?, note = ?, leased_from = NULL WHERE id = ?',
       state.status,
       state.dueAt,
       state.replayCount,

@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto'
+import captureSource from './lua/dead-letter-capture.lua'
+import claimSource from './lua/dead-letter-claim.lua'
+import commonSource from './lua/dead-letter-common.lua'
+import discardSource from './lua/dead-letter-discard.lua'
+import readSource from './lua/dead-letter-read.lua'
+import renewSource from './lua/dead-letter-renew.lua'
+import requeueSource from './lua/dead-letter-requeue.lua'
+import settleSource from './lua/dead-letter-settle.lua'
+
+export interface Script {
+  readonly source: string
+  readonly sha: string
+}
+
+/**
+ * A full server refuses a script with the first head before it writes anything, so a capture goes to the spool whole.
+ * What ends entries, and so frees memory, has the second one and goes on.
+ */
+const REFUSED_WHEN_FULL = '#!lua'
+const ALLOWED_WHEN_FULL = '#!lua flags=allow-oom'
+
+function script(head: string, operation: string): Script {
+  const source = `${head}\n${commonSource}\n${operation}`
+  return { source, sha: createHash('sha1').update(source).digest('hex') }
+}
+
+export const deadLetterScripts = {
+  capture: script(REFUSED_WHEN_FULL, captureSource),
+  claim: script(ALLOWED_WHEN_FULL, claimSource),
+  renew: script(ALLOWED_WHEN_FULL, renewSource),
+  settle: script(ALLOWED_WHEN_FULL, settleSource),
+  discard: script(ALLOWED_WHEN_FULL, discardSource),
+  requeue: script(ALLOWED_WHEN_FULL, requeueSource),
+  read: script(ALLOWED_WHEN_FULL, readSource),
+} satisfies Record<string, Script>

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto'
+import { lastCode, type DeadLetterSummary } from '../../dead-letter/filter.ts'
+import { initialState, isSendable } from '../../dead-letter/lifecycle.ts'
+import {
+  DeadLetterFormatError,
+  parseJson,
+  recordFromJson,
+  recordToJson,
+  replaysFromValue,
+} from '../../dead-letter/record-json.ts'
+import {
+  type DeadLetter,
+  type DeadLetterRecord,
+  type DeadLetterState,
+  deadLetterStatuses,
+  isRepeatable,
+  originOf,
+} from '../../dead-letter/record.ts'
+import type { AddOptions } from '../../dead-letter/store.ts'
+
+/** The arguments of one record for the capture script, and what they weigh. */
+export interface CapturedArguments {
+  readonly args: (string | Buffer)[]
+  readonly bytes: number
+}
+
+export function captureArguments(record: DeadLetterRecord, options: AddOptions): CapturedArguments {
+  const state = initialState(record, options)
+  const json = recordToJson(record)
+  const body = bufferOf(record.request.body)
+  const sealed = bufferOf(record.sealed?.data)
+  const bytes = json.length + body.byteLength + sealed.byteLength
+  // the key may hold anything; its hash may stand in a range of members
+  const order =
+    record.orderingKey === undefined
+      ? ''
+      : createHash('sha256').update(record.orderingKey).digest('base64url').slice(0, 22)
+  const stored = {
+    t: record.timestamp,
+    b: bytes,
+    n: record.name,
+    o: originOf(record),
+    r: record.reason,
+    c: lastCode(record),
+    ...(record.labels === undefined || Object.keys(record.labels).length === 0 ? {} : { l: record.labels }),
+    ...(order === '' ? {} : { k: order }),
+    y: isSendable(record) ? 1 : 0,
+    p: isRepeatable(record) ? 1 : 0,
+    s: state.status,
+    d: state.dueAt,
+    ...(state.note === undefined ? {} : { w: state.note }),
+  }
+  const open = JSON.stringify(stored).slice(0, -1)
+  const numbers = [record.timestamp, state.dueAt, bytes].map(String)
+  return { args: [record.id, ...numbers, state.status, order, open, json, body, sealed], bytes }
+}
+
+const nothing = Buffer.alloc(0)
+
+function bufferOf(bytes: Uint8Array | undefined): Buffer {
+  return bytes === undefined ? nothing : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function stateFields(json: string): Readonly<Record<string, unknown>> {
+  const value = json.length > 1_000_000 ? undefined : parseJson(json)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new DeadLetterFormatError('its state cannot be read')
+  }
+  return value as Readonly<Record<string, unknown>>
+}
+
+function statusOf(value: unknown): DeadLetterState['status'] | undefined {
+  return deadLetterStatuses.find((known) => known === value)
+}
+
+/** @throws {DeadLetterFormatError} */
+function stateFrom(json: string): DeadLetterState {
+  const fields = stateFields(json)
+  const status = statusOf(fields['s'])
+  if (status === undefined || typeof fields['d'] !== 'number')
+    throw new DeadLetterFormatError('its state cannot be read')
+  const leasedFrom = statusOf(fields['v'])
+  return {
+    status,
+    dueAt: fields['d'],
+    replayCount: typeof fields['x'] === 'number' ? fields['x'] : 0,
+    replays: fields['h'] === undefined ? [] : replaysFromValue(fields['h']),
+    ...(typeof fields['w'] === 'string' ? { note: fields['w'].slice(0, 4096) } : {}),
+    ...(leasedFrom === undefined ? {} : { leasedFrom }),
+  }
+}
+
+/**
+ * An entry from its state and the fields of its payload.
+ * @throws {DeadLetterFormatError}
+ */
+export function entryFrom(id: string, stateJson: string, fields: unknown): DeadLetter {
+  if (!Array.isArray(fields)) throw new DeadLetterFormatError('its payload is gone, or too long to be read')
+  const payload = new Map<string, Buffer>()
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const value: unknown = fields[i + 1]
+    if (Buffer.isBuffer(value)) payload.set(String(fields[i]), value)
+  }
+  const record = recordFromJson(payload.get('r')?.toString() ?? '', payload.get('b'), payload.get('e'))
+  if (record.id !== id) throw new DeadLetterFormatError('its payload is that of another entry')
+  return { ...record, ...stateFrom(stateJson) }
+}
+
+/** What filters look at; `undefined` for what cannot be read. */
+export function summaryFrom(json: string | null | undefined): DeadLetterSummary | undefined {
+  if (json === null || json === undefined) return undefined
+  let fields: Readonly<Record<string, unknown>>
+  try {
+    fields = stateFields(json)
+  } catch {
+    // reading the entry itself says what is wrong with it
+    return undefined
+  }
+  const { n, s, r, o, c, t, l } = fields
+  const labels = typeof l === 'object' && l !== null ? (l as Record<string, string>) : undefined
+  return {
+    name: String(n),
+    status: String(s),
+    reason: String(r),
+    origin: String(o),
+    code: String(c),
+    timestamp: Number(t),
+    labels,
+  }
+}
