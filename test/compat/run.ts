@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -29,12 +29,53 @@ async function application(folder: string, undici: string): Promise<void> {
   }
 }
 
+/** Whether an application compiles with this undici's types, at the strictest settings. Gives back what tsc says. */
+async function compile(folder: string): Promise<string> {
+  for (const types of ['@types', 'undici-types']) {
+    await symlink(join(root, 'node_modules', types), join(folder, 'node_modules', types))
+  }
+  await writeFile(
+    join(folder, 'app.ts'),
+    `import { Agent, setGlobalDispatcher } from 'undici'
+import { resilience, ResilientHttpClient, retry, timeout } from 'undici-resilience'
+import { sqliteStore } from 'undici-resilience/sqlite'
+import { createHubSpotClient } from 'undici-resilience/providers/hubspot'
+setGlobalDispatcher(new Agent().compose(retry(), timeout({ ms: 1 }), resilience({ store: sqliteStore(':memory:') })))
+export const clients = [new ResilientHttpClient({ dispatcher: new Agent() }), createHubSpotClient({ accessToken: 'x' })]
+`,
+  )
+  const settings = [
+    '--noEmit',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2023',
+    '--lib',
+    'es2024',
+    '--types',
+    'node',
+  ]
+  const strict = ['--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false', '--ignoreConfig']
+  const tsc = spawnSync(join(root, 'node_modules', '.bin', 'tsc'), [...settings, ...strict, 'app.ts'], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  return tsc.stdout
+}
+
 const version = (binary: string) => spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout.trim()
 
 let failed = 0
 let passed = 0
 console.log('node       undici         passed  failed')
 for (const undici of undicis) {
+  const consumer = await mkdtemp(join(tmpdir(), 'undici-resilience-compat-'))
+  await application(consumer, undici)
+  const complaints = await compile(consumer)
+  console.log(`types      ${undici.padEnd(14)} ${complaints === '' ? 'compile' : `\n${complaints}`}`)
+  if (complaints === '') passed++
+  else failed++
+  await rm(consumer, { recursive: true })
   for (const runtime of runtimes) {
     const binary = join(installed, runtime, 'bin', 'node')
     const folder = await mkdtemp(join(tmpdir(), 'undici-resilience-compat-'))
