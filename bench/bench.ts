@@ -11,7 +11,7 @@ import { type Subject, subjects } from './subjects.ts'
 const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, check: { type: 'boolean', default: false } },
 })
-const rounds = flags.quick ? 15 : 61
+const rounds = flags.quick ? 9 : 41
 
 interface Goal {
   what: string
@@ -60,7 +60,7 @@ const server = start('server.ts')
 const url = `http://127.0.0.1:${await reply(server)}`
 
 console.log('\nCPU of this process per GET over loopback HTTP, undici.request.')
-const gets = await measure('loopback.ts', subjects, [url, '0'], { rounds, calls: 1_000 })
+const gets = await measure('loopback.ts', subjects, [url, '0'], { rounds, calls: 3_000 })
 console.log(cpuTable(gets, subjects))
 goals.push({
   what: 'CPU per GET, full stack : bare',
@@ -71,8 +71,8 @@ goals.push({
 
 const posting = [bare, 'undici retry', full] as const
 for (const [name, bytes, calls] of [
-  ['1 KB', 1024, 400],
-  ['100 KB', 102_400, 200],
+  ['1 KB', 1024, 800],
+  ['100 KB', 102_400, 400],
 ] as const) {
   console.log(
     `\nCPU per POST of ${name} by built-in fetch; our stack records the body, so as to send it again.`,

@@ -40,8 +40,9 @@ export class Timeline {
   sum(sentence: string): void {
     const more = this.#retries.slice(SHOWN)
     if (more.length > 0) {
-      const range = `after ${Math.round(Math.min(...more))} to ${Math.round(Math.max(...more))} ms`
-      this.#say('retry', 'yellow', `… and ${more.length} more, ${range}`)
+      const [least, most] = [Math.min(...more), Math.max(...more)].map(Math.round)
+      const range = least === most ? `${least}` : `${least} to ${most}`
+      this.#say('retry', 'yellow', `… and ${more.length} more, after ${range} ms`)
     }
     const letters = [...this.#letters.values()].reduce((sum, count) => sum + count, 0)
     if (letters > this.#lettersShown) {

@@ -1,0 +1,23 @@
+import pino from 'pino'
+import { Agent, setGlobalDispatcher } from 'undici'
+import { resilience } from 'undici-resilience'
+import { startProvider } from './support/provider.ts'
+
+const provider = await startProvider(503, { status: 429, headers: { 'retry-after': '1' } }, 200, 500)
+
+// Every retry, trip, recovery and capture, with its context and without secrets. Any logger with info, warn and error.
+const logger = pino()
+const stack = resilience({
+  name: 'crm',
+  logger: logger.child({ component: 'resilience' }),
+  retry: { maxAttempts: 3, initialBackoffMs: 10 },
+  circuitBreaker: { failureThreshold: 4 },
+})
+setGlobalDispatcher(new Agent().compose(stack))
+
+const url = `${provider.url}/contacts/1?api_key=secret`
+logger.info(`answered ${(await fetch(url)).status}`)
+logger.info(`answered ${(await fetch(url)).status}`)
+
+await stack.close()
+await provider.close()

@@ -1,0 +1,16 @@
+import { existsSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+// .lua files are modules too: the Redis store's scripts
+import '../../test/support/register.ts'
+
+const source = new URL('../../src/', import.meta.url)
+
+// Lets the examples run without a build: `undici-resilience` is the package's own source, as it is for the type checker.
+registerHooks({
+  resolve(specifier, context, nextResolve) {
+    const [, entry] = /^undici-resilience(?:\/(.+))?$/.exec(specifier) ?? []
+    const own = /^undici-resilience(\/|$)/.test(specifier)
+    const url = new URL(`${entry ?? 'index'}.ts`, source)
+    return own && existsSync(url) ? nextResolve(url.href, context) : nextResolve(specifier, context)
+  },
+})

@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+
+const run = promisify(execFile)
+const folder = 'examples'
+
+/** Runs an example as a reader does; it must end by itself, with exit code 0 and nothing on stderr. */
+async function output(name: string): Promise<string> {
+  const args = ['--import', './examples/support/from-source.ts', join(folder, `${name}.ts`)]
+  const { stdout, stderr } = await run(process.execPath, args, { timeout: 30_000 })
+  expect(stderr).toBe('')
+  return stdout
+}
+
+/** The lines that say what the example is about. */
+const examples: Record<string, (string | RegExp)[]> = {
+  'global-dispatcher': ['status 200 after 3 requests'],
+  'agent-per-provider': [
+    'visitor 2: crm 200, mail answered 500',
+    'visitor 3: crm 200, mail refused: CircuitBreakerOpenError',
+    'crm circuit closed',
+    'mail circuit open',
+  ],
+  client: ['contact: { ok: true }', 'IntegrationError ERR_HTTP_STATUS: crm POST gave 422 at attempt 1'],
+  'function-level': [
+    'CircuitBreakerOpenError after 3 calls, circuit open',
+    'ada: 42',
+    'grace: 42',
+    'circuit closed',
+  ],
+  'call-options': [
+    'status 201, sent with booking-17, then booking-17',
+    'dead letters of customer c-9: 1, after 2 attempts',
+    'dead letters in all: 1',
+  ],
+  'replay-worker': [
+    'dead letters: 2',
+    'done: PUT /contacts/1 200',
+    'done: PUT /contacts/2 200',
+    'dead letters: 0',
+  ],
+  'fastify-service': [
+    'ada: 201',
+    'grace: 202, will be booked later',
+    'edsger: 202, will be booked later',
+    'closed, 2 dead letters on disk',
+  ],
+  'pino-logs': [
+    /"attempt":1,"statusCode":503,"delayMs":\d+,"msg":"attempt 2 in \d+ ms"/,
+    /"statusCode":429,"delayMs":1000,"retryAfterMs":1000/,
+    /"level":50,.*"msg":"circuit closed -> open"/,
+    /"deadLetterId":"[\da-f-]{36}","msg":"dead letter captured"/,
+  ],
+  'redis-fleet': [
+    'pod a: answered 500',
+    'pod b: answered 500',
+    'pod a: circuit open',
+    'pod b: circuit open',
+    'pod a: refused: CircuitBreakerOpenError',
+    'pod b: refused: CircuitBreakerOpenError',
+    'pod a: circuit closed',
+    'pod b: circuit closed',
+    'the provider saw 6 of 8 calls',
+  ],
+}
+
+describe.concurrent('the example', () => {
+  it.each(Object.keys(examples))('%s does what it shows, and ends by itself', async (name) => {
+    const lines = (await output(name)).split('\n')
+    for (const line of examples[name] ?? []) {
+      expect(lines).toContainEqual(typeof line === 'string' ? line : expect.stringMatching(line))
+    }
+  })
+
+  it('pino-logs shows no secret', async () => {
+    expect(await output('pino-logs')).not.toContain('secret')
+  })
+
+  it('of each file is tested', () => {
+    const files = readdirSync(folder).filter((file) => file.endsWith('.ts'))
+    expect(files.map((file) => file.replace('.ts', '')).sort()).toEqual(Object.keys(examples).sort())
+  })
+})
