@@ -13,5 +13,5 @@ export type {
 export type { Token } from './shared/credential.ts'
 export type { ProviderPreset } from './shared/preset.ts'
 export type { CloseOptions, ProviderAgent } from './shared/provider-agent.ts'
-export type { CallInit, ProviderClient } from './shared/provider-client.ts'
+export type { CallInit, ProviderClient, ProviderReplayOptions } from './shared/provider-client.ts'
 export type { ProviderOptions } from './shared/provider.ts'

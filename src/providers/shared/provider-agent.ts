@@ -35,6 +35,7 @@ export class ProviderAgent extends Dispatcher {
   private readonly base: Dispatcher
   private readonly ownsBase: boolean
   private readonly stacked: Dispatcher
+  private ending: Promise<void> | undefined
   private readonly refusal: (origin: string) => string | undefined
 
   constructor(provider: Provider, options: ProviderOptions) {
@@ -85,7 +86,12 @@ export class ProviderAgent extends Dispatcher {
     void ended.finally(done)
   }
 
-  private async end(options?: CloseOptions): Promise<void> {
+  private end(options?: CloseOptions): Promise<void> {
+    // closing twice is no error: a client and whoever holds its Agent may both do it
+    return (this.ending ??= this.closeAll(options))
+  }
+
+  private async closeAll(options?: CloseOptions): Promise<void> {
     // the connections first: calls in flight end, and what they leave behind is still captured
     if (this.ownsBase) await within(options?.timeoutMs ?? 5_000, this.base.close())
     await this.stack.close(options)

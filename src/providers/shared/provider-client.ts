@@ -1,5 +1,7 @@
 import { ResilientHttpClient, type RequestOptions } from '../../client/resilient-http-client.ts'
 import { redactUrl } from '../../call/redacted-url.ts'
+import { replayDeadLetters } from '../../dead-letter/replay.ts'
+import type { ReplayOptions, ReplaySummary } from '../../dead-letter/replay-options.ts'
 import { IntegrationError } from '../../errors.ts'
 import type { ResilienceStack } from '../../resilience.ts'
 import { baseUrlOption, type CloseOptions, ProviderAgent } from './provider-agent.ts'
@@ -14,6 +16,9 @@ interface Sent {
   headers?: Record<string, string>
   signal?: AbortSignal | undefined
 }
+
+/** Options of a replay, but for what the client gives itself. */
+export type ProviderReplayOptions = Omit<ReplayOptions, 'dispatcher' | 'allowedOrigins' | 'credentials'>
 
 /** What every method of a provider's client takes last. */
 export interface CallInit {
@@ -31,6 +36,7 @@ export class ProviderClient {
   readonly circuits: ResilienceStack['circuits']
   readonly deadLetters: ResilienceStack['deadLetters']
   readonly #http: ResilientHttpClient
+  readonly #origin: string
   readonly #credentials: () => Awaitable<Record<string, string>>
 
   constructor(
@@ -42,6 +48,7 @@ export class ProviderClient {
     this.agent = new ProviderAgent(provider, { ...options, baseUrl: base })
     this.circuits = this.agent.circuits
     this.deadLetters = this.agent.deadLetters
+    this.#origin = base.origin
     this.#credentials = credentials
     // The Agent has the stack. The client on it adds the base url and the standard errors, and no second stack.
     this.#http = new ResilientHttpClient({
@@ -69,6 +76,22 @@ export class ProviderClient {
     if (typeof init.body === 'string') headers.set('content-type', 'application/json')
     new Headers(init.headers).forEach((value, name) => headers.set(name, value))
     return this.#http.request(path, { redirect: 'manual', ...init, headers })
+  }
+
+  /**
+   * Sends dead letters of this provider again, with the client's credentials and through its Agent, so that circuit and
+   * limits are obeyed. What may have arrived and is not repeatable is put in doubt instead, unless `ids` names it.
+   * @returns what was done
+   * @example
+   * const summary = await client.replay({ ids: [error.deadLetterId] })
+   */
+  async replay(options: ProviderReplayOptions = {}): Promise<ReplaySummary> {
+    return replayDeadLetters(this.deadLetters, {
+      ...options,
+      dispatcher: this.agent,
+      allowedOrigins: [this.#origin],
+      credentials: async () => ({ headers: await this.#credentials() }),
+    })
   }
 
   /** Writes down what was captured and counted, and closes the connections. A store that was handed in stays open. */

@@ -1,0 +1,80 @@
+import { type FakeAnswer, FakeProvider, type FakeRequest, ok, seconds } from './fake-provider.ts'
+
+/** Slots and bookings of API v2; several limits at once, each with its own reset, and versions that it insists on. */
+export class FakeCalCom extends FakeProvider {
+  readonly prefix = '/v2'
+  readonly apiKey: string
+  readonly #bookings = new Map<string, Record<string, unknown>>()
+
+  constructor(apiKey: string) {
+    super()
+    this.apiKey = apiKey
+  }
+
+  protected unauthorized({ headers }: FakeRequest): FakeAnswer | undefined {
+    if (headers.authorization === `Bearer ${this.apiKey}`) return undefined
+    return this.error(401, 'UnauthorizedException', 'Invalid API key')
+  }
+
+  /** All limits are used up; the first to reset is the one to wait for. */
+  limited(waitMs: number): FakeAnswer {
+    const wait = Math.ceil(waitMs / 1000)
+    return {
+      ...this.error(429, 'TooManyRequestsException', 'Too many requests'),
+      headers: {
+        'x-ratelimit-limit-default': '120',
+        'x-ratelimit-remaining-default': '0',
+        'x-ratelimit-reset-default': String(wait + 55),
+        'x-ratelimit-limit-burst': '10',
+        'x-ratelimit-remaining-burst': '0',
+        'x-ratelimit-reset-burst': String(wait),
+      },
+    }
+  }
+
+  askedWait({ headers = {} }: FakeAnswer): number {
+    return seconds(headers['x-ratelimit-reset-burst'])
+  }
+
+  error(status: number, code: string, message: string): FakeAnswer {
+    return {
+      status,
+      headers: { 'x-request-id': `cc-${this.requests.length}` },
+      body: { status: 'error', timestamp: '2026-11-24T00:00:00Z', error: { code, message } },
+    }
+  }
+
+  protected route({ method, path, headers, json }: FakeRequest): FakeAnswer {
+    const route = path.slice(this.prefix.length)
+    const version = headers['cal-api-version']
+    // an unknown version is answered as an unknown route is
+    const expected = route.startsWith('/slots') ? '2024-09-04' : '2024-08-13'
+    if (version !== expected) return this.error(404, 'NotFoundException', `Cannot ${method} ${path}`)
+    if (route === '/slots')
+      return ok({ status: 'success', data: { '2026-12-24': [{ start: '2026-12-24T09:00:00Z' }] } })
+    if (method === 'GET' && route === '/bookings')
+      return ok({ status: 'success', data: [...this.#bookings.values()] })
+    if (method === 'POST' && route === '/bookings') {
+      const attendee = json['attendee'] as { email?: string } | undefined
+      if (attendee?.email === undefined)
+        return this.error(400, 'BadRequestException', 'attendee.email must be an email')
+      this.create(`booking ${attendee.email} ${String(json['start'])}`)
+      return ok({ status: 'success', data: this.#put(json) }, 201)
+    }
+    const [, uid, action] = /^\/bookings\/([^/]+)\/(cancel|reschedule)$/.exec(route) ?? []
+    const booking = this.#bookings.get(uid ?? '')
+    if (booking === undefined)
+      return this.error(404, 'NotFoundException', `Booking with uid=${String(uid)} was not found`)
+    if (booking['status'] === 'cancelled')
+      return this.error(400, 'BadRequestException', 'Booking is already cancelled')
+    booking['status'] = 'cancelled'
+    return ok({ status: 'success', data: action === 'cancel' ? booking : this.#put({ ...booking, ...json }) })
+  }
+
+  #put(fields: Record<string, unknown>): Record<string, unknown> {
+    const id = this.#bookings.size + 1
+    const booking = { ...fields, id, uid: `b${id}`, status: 'accepted' }
+    this.#bookings.set(booking.uid, booking)
+    return booking
+  }
+}
