@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 import { luaModule } from './lua-text.ts'
 
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    cli: 'src/cli/main.ts',
     redis: 'src/redis.ts',
     sqlite: 'src/sqlite.ts',
     'providers/hubspot': 'src/providers/hubspot.ts',
@@ -27,6 +29,16 @@ export default defineConfig({
       name: 'lua-text',
       setup(build) {
         build.onLoad({ filter: /\.lua$/ }, ({ path }) => ({ contents: luaModule(path), loader: 'js' }))
+      },
+    },
+    {
+      // a devDependency, so that installing the package installs nothing else; its licence wants its notice to go along
+      name: 'bundled-licence',
+      setup(build) {
+        build.onLoad({ filter: /node_modules[\\/]commander[\\/]index\.js$/ }, ({ path }) => {
+          const licence = readFileSync(path.replace(/index\.js$/, 'LICENSE'), 'utf8')
+          return { contents: `/*! commander\n${licence}*/\n${readFileSync(path, 'utf8')}`, loader: 'js' }
+        })
       },
     },
   ],

@@ -5,6 +5,7 @@ import {
   control,
   createMachine,
   flush,
+  type Lease,
   type Machine,
   type ProbeResult,
   report,
@@ -332,7 +333,7 @@ describe('invariants', () => {
           const by = `p${caller}`
           const view = views.at(-1 - age) ?? nothing
           const before: Machine = { ...machine }
-          const leases = before.phase.state === 'half-open' ? new Map(before.phase.leases) : new Map()
+          const leases = new Map<string, Lease>(before.phase.state === 'half-open' ? before.phase.leases : [])
           const successesBefore = before.phase.state === 'half-open' ? before.phase.successes : 0
           const expired = [...leases.values()].filter((lease) => lease.expiresAt <= now).length
           let adopted = false
@@ -385,7 +386,7 @@ describe('invariants', () => {
                 round.overdue = Math.max(round.overdue, overdue)
               } else if (reply.result === 'granted') {
                 const held = leases.get(token)
-                if (held.expiresAt <= now) {
+                if (held !== undefined && held.expiresAt <= now) {
                   round.grants += 1
                   round.returned += expired
                 }

@@ -1,0 +1,189 @@
+import { type Command, Option } from 'commander'
+import {
+  replayDeadLetters,
+  type ReplayOptions,
+  type ReplayProgress,
+  type ReplaySummary,
+} from '../../dead-letter/replay.ts'
+import { exitCodes } from '../cli-error.ts'
+import {
+  addJsonOption,
+  addStoreOptions,
+  type CommandContext,
+  type CommonOptions,
+  someFailed,
+  withStore,
+} from '../command-context.ts'
+import { addFilterOptions, collect, type FilterOptions, filterOf, integerOf } from '../filter-options.ts'
+import { replayCredentials } from '../replay-credentials.ts'
+import { replayDispatcher } from '../replay-dispatcher.ts'
+import { checkOrigin } from '../replay-origin.ts'
+import { addSummary, emptySummary, isCleanSummary, summaryLines } from '../replay-summary.ts'
+import { checkSelection, selectedIds } from '../selected-entries.ts'
+import { durationText } from '../time-text.ts'
+
+interface Options extends CommonOptions, FilterOptions {
+  allowOrigin?: string[]
+  all?: boolean
+  credentials?: string
+  credentialsEnv?: string[]
+  dryRun?: boolean
+  rate?: number
+  concurrency?: number
+  maxReplays?: number
+  timeout?: number
+  limit?: number
+  unknownDelivery?: 'hold' | 'replay'
+  missingHeaders?: 'refuse' | 'send'
+}
+
+/** Ids of one run: what is claimed at once. */
+const CHUNK = 500
+
+const examples = `
+Entries are sent again to the origins of --allow-origin and to no others; redirects are not followed. Without ids, those
+that are pending and due are sent; with ids, or with --status in_doubt or quarantined, those too that wait for a person.
+
+Credentials are not in the store. They come from a module, or from the environment, bound to an origin:
+  --credentials ./creds.mjs      export default (record) => ({ authorization: \`Bearer \${process.env.TOKEN}\` })
+                                 export const seal = { current: 'k1', keys: { k1: process.env.SEAL_KEY } }
+  --credentials-env https://api.hubapi.com=authorization:HUBSPOT_AUTH
+
+Ctrl-C ends it: nothing more is sent, what is being sent is finished and recorded, and the summary is printed.
+
+Exit codes: 0 all were taken, 1 some were not, 2 wrong arguments, 3 store unreachable, 130 interrupted.
+
+Examples:
+  $ undici-resilience dead-letters replay --all --allow-origin https://api.hubapi.com --dry-run
+  $ undici-resilience dead-letters replay --reason breaker_open --from 2h \\
+      --allow-origin https://api.hubapi.com \\
+      --credentials-env https://api.hubapi.com=authorization:HUBSPOT_AUTH --rate 5
+  $ undici-resilience dead-letters replay 0193a5c2-7d1e-7a3b-9c4d-5e6f708192a3 --allow-origin https://api.hubapi.com
+`
+
+export function addReplayCommand(parent: Command, context: CommandContext): void {
+  const command = parent
+    .command('replay')
+    .description('Send entries again. What the server takes is removed; the rest stays.')
+    .argument('[ids...]', 'ids, as list shows them')
+  addFilterOptions(command)
+    .option('--all', 'all that are pending and due')
+    .requiredOption('--allow-origin <origin>', 'send to this origin; may be repeated', collect)
+    .option('--credentials <module>', 'a module whose default export gives the headers for an entry')
+    .option(
+      '--credentials-env <origin=header:VAR>',
+      'a header from the environment; may be repeated',
+      collect,
+    )
+    .option('--dry-run', 'send nothing; say what would be sent, and what is missing for it')
+    .option('--rate <n>', 'requests per second at most', integerOf(1), 20)
+    .option('--concurrency <n>', 'requests at the same time', integerOf(1, 1000), 4)
+    .option('--timeout <ms>', 'the longest time of one request', integerOf(1, 600_000), 30_000)
+    .option('--max-replays <n>', 'failed replays before an entry is quarantined', integerOf(1), 5)
+    .addOption(
+      new Option(
+        '--unknown-delivery <what>',
+        'what may have arrived and is not repeatable; by default hold, with ids replay',
+      ).choices(['hold', 'replay']),
+    )
+    .addOption(
+      new Option('--missing-headers <what>', 'without headers that were not kept and nobody gives')
+        .choices(['refuse', 'send'])
+        .default('refuse'),
+    )
+    .option('--limit <n>', 'at most so many', integerOf(1))
+    .addHelpText('after', examples)
+  addJsonOption(addStoreOptions(command), 'one line of JSON per entry, and the summary')
+  command.action(async (ids: string[], options: Options) => run(ids, options, context))
+}
+
+async function run(ids: string[], options: Options, context: CommandContext): Promise<void> {
+  const { terminal } = context
+  const filter = filterOf(options, context.now())
+  checkSelection(ids, filter, options.all)
+  const allowedOrigins = (options.allowOrigin ?? []).map((origin) => checkOrigin('--allow-origin', origin))
+  const { credentials, seal } = await replayCredentials(options, allowedOrigins, context.environment)
+  await withStore(options, async (store) => {
+    const waiting = filter?.status === 'in_doubt' || filter?.status === 'quarantined'
+    const chosen =
+      ids.length > 0
+        ? [...new Set(ids)]
+        : waiting
+          ? await selectedIds(store.deadLetters, filter, options.limit, terminal)
+          : undefined
+    const total = emptySummary()
+    const told = new Set<string>()
+    const sender = options.dryRun === true ? undefined : await replayDispatcher(store, allowedOrigins)
+    const shared: ReplayOptions = {
+      allowedOrigins,
+      credentials,
+      ...(seal === undefined ? {} : { seal }),
+      ...(sender === undefined ? {} : { dispatcher: sender.dispatcher }),
+      ratePerSecond: options.rate ?? 20,
+      concurrency: options.concurrency ?? 4,
+      timeoutMs: options.timeout ?? 30_000,
+      leaseMs: Math.max(60_000, (options.timeout ?? 0) + 10_000),
+      maxReplays: options.maxReplays ?? 5,
+      missingHeaders: options.missingHeaders ?? 'refuse',
+      unknownDelivery: options.unknownDelivery ?? (ids.length > 0 ? 'replay' : 'hold'),
+      dryRun: options.dryRun === true,
+      signal: context.signal,
+      onProgress: (progress) => {
+        told.add(progress.id)
+        tell(progress, total, chosen?.length, options, context)
+      },
+    }
+    try {
+      if (chosen === undefined) {
+        const limit = options.limit === undefined ? {} : { limit: options.limit }
+        addSummary(
+          total,
+          await replayDeadLetters(store.deadLetters, { ...shared, filter: filter ?? {}, ...limit }),
+        )
+      }
+      for (let at = 0; at < (chosen?.length ?? 0) && !context.signal.aborted; at += CHUNK) {
+        const part = chosen?.slice(at, at + CHUNK) ?? []
+        addSummary(total, await replayDeadLetters(store.deadLetters, { ...shared, ids: part }))
+      }
+    } finally {
+      await sender?.close()
+    }
+    if (context.signal.aborted) total.cancelled = true
+    const untouched = total.cancelled ? [] : ids.filter((id) => !told.has(id))
+    for (const id of untouched) {
+      terminal.note(`${id}: not there, held by another replayer, not replayable, or not of an allowed origin`)
+    }
+    report(total, options, context)
+    if (!isCleanSummary(total) || untouched.length > 0) someFailed(context)
+    if (total.cancelled) context.exitCode = exitCodes.interrupted
+  })
+}
+
+function tell(
+  progress: ReplayProgress,
+  before: ReplaySummary,
+  expected: number | undefined,
+  { json, dryRun }: Options,
+  { terminal }: CommandContext,
+): void {
+  const { summary, ...entry } = progress
+  if (json === true) terminal.json({ type: 'entry', ...entry })
+  else if (dryRun === true || entry.outcome !== 'done') {
+    const { id, outcome, method, url, statusCode, message } = entry
+    const why = [statusCode, message].filter((one) => one !== undefined).join(' ')
+    const line = `${outcome.padEnd(11)}  ${id}  ${method} ${url}${why === '' ? '' : `  ${why}`}`
+    if (dryRun === true) terminal.line(line)
+    else terminal.note(line)
+  }
+  const { done, failed, later } = addSummary({ ...before }, summary)
+  const claimed = before.claimed + summary.claimed
+  const of = expected === undefined ? `${claimed} taken up` : `of ${expected}`
+  terminal.status(
+    `${done} done, ${failed} failed, ${later} later, ${of}, ${durationText(before.durationMs + summary.durationMs)}`,
+  )
+}
+
+function report(summary: ReplaySummary, { json, dryRun }: Options, { terminal }: CommandContext): void {
+  if (json === true) terminal.json({ type: 'summary', dryRun: dryRun === true, ...summary })
+  else terminal.lines(summaryLines(summary, dryRun === true))
+}

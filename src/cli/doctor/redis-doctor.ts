@@ -1,0 +1,71 @@
+import { circuitPrefix } from '../circuit-keys.ts'
+import { serversOf } from '../redis-client.ts'
+import { isCluster, type RedisClient } from '../../stores/redis/connection.ts'
+import { type Finding, ok } from './finding.ts'
+import { parseInfo, redisFindings } from './redis-findings.ts'
+
+const PINGS = 20
+/** A scan of a shared server stops here: what is counted by then is said with a +. */
+const MAX_SCANS = 200
+
+/** Looks at each server, changing nothing. */
+export async function redisDoctor(client: RedisClient, prefix: string): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const servers = serversOf(client)
+  for (const server of servers) {
+    const own: Finding[] = redisFindings({
+      info: parseInfo(await server.info()),
+      cluster: isCluster(client),
+      ...(await clockOf(server)),
+      pings: await pingsOf(server),
+    })
+    own.push(ok('keys', await keysOf(server, prefix)))
+    const { host, port } = server.options
+    for (const finding of own) {
+      findings.push(
+        servers.length === 1 ? finding : { ...finding, check: `${host}:${port} ${finding.check}` },
+      )
+    }
+  }
+  return findings
+}
+
+type Server = ReturnType<typeof serversOf>[number]
+
+async function clockOf(server: Server): Promise<{ skewMs: number; skewErrorMs: number }> {
+  const before = Date.now()
+  const [seconds, micros] = await server.time()
+  const after = Date.now()
+  const there = Number(seconds) * 1000 + Number(micros) / 1000
+  return { skewMs: there - (before + after) / 2, skewErrorMs: (after - before) / 2 + 1 }
+}
+
+async function pingsOf(server: Server): Promise<number[]> {
+  const pings: number[] = []
+  for (let at = 0; at < PINGS; at++) {
+    const before = performance.now()
+    await server.ping()
+    pings.push(performance.now() - before)
+  }
+  return pings.sort((a, b) => a - b)
+}
+
+async function keysOf(server: Server, prefix: string): Promise<string> {
+  const all = await server.dbsize()
+  const pattern = `${prefix.replace(/[*?[\]\\^]/g, '\\$&')}*`
+  const start = `${circuitPrefix(prefix)}{`
+  let circuits = 0
+  let others = 0
+  let cursor = '0'
+  let scans = 0
+  do {
+    const [next, keys] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
+    cursor = next
+    for (const key of keys) {
+      if (key.startsWith(start) && key.endsWith('}:s')) circuits++
+      else others++
+    }
+  } while (cursor !== '0' && ++scans < MAX_SCANS)
+  const more = cursor === '0' ? '' : '+'
+  return `${circuits}${more} circuits, ${others}${more} further keys with the prefix ${prefix}, ${all} in the database`
+}
