@@ -1,0 +1,378 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type CircuitBackend, systemScheduler, type Timed } from '../../../src/circuit/backend.ts'
+import type { Circuit } from '../../../src/circuit/circuit.ts'
+import * as machine from '../../../src/circuit/machine.ts'
+import { resolveCircuitBreakerOptions, type CircuitBreakerOptions } from '../../../src/circuit/options.ts'
+import { isProbe, isRefusal } from '../../../src/circuit/refusal.ts'
+import { SharedCircuits } from '../../../src/circuit/shared-circuits.ts'
+import type { CircuitStoreChange } from '../../../src/circuit/store.ts'
+
+const KEY = 'https://api.test'
+
+beforeEach(() => {
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'],
+  })
+  vi.setSystemTime(1_700_000_000_000)
+})
+afterEach(() => void vi.useRealTimers())
+
+type Operation = 'flush' | 'acquire' | 'report' | 'control'
+
+/** A server with the pure machine, whose commands and replies can be lost. */
+class Server {
+  machines = new Map<string, machine.Machine>()
+  readonly log: Operation[] = []
+  readonly flushed: { total: number; failed: number }[] = []
+  readonly clients: SharedCircuits[] = []
+  /** Commands fail before they arrive. */
+  down = false
+  /** Commands arrive, their replies do not. */
+  mute = false
+  pushes = true
+
+  client(by: string): SharedCircuits {
+    const now = () => Date.now()
+    const timed = <T>(reply: T): Timed<T> => ({ ...reply, serverMs: now() })
+    const run = <T>(
+      id: string,
+      policy: Circuit['policy'],
+      what: Operation,
+      work: (server: machine.Machine) => T,
+    ): Promise<Timed<T>> => {
+      if (this.down) return Promise.reject(new Error('ECONNREFUSED'))
+      this.log.push(what)
+      let server = this.machines.get(id)
+      if (server === undefined) this.machines.set(id, (server = machine.createMachine(policy)))
+      const before = server.epoch
+      const reply = timed(work(server))
+      if (server.epoch !== before && this.pushes) {
+        for (const client of this.clients) client.pushed(id, machine.viewOf(server, now()), now())
+      }
+      return this.mute ? Promise.reject(new Error('timed out')) : Promise.resolve(reply)
+    }
+    const backend: CircuitBackend = {
+      idOf: (key) => key,
+      flush: (requests) =>
+        Promise.all(
+          requests.map(({ id, policy, view, counts }) => {
+            this.flushed.push(counts)
+            return run(id, policy, 'flush', (server) =>
+              machine.flush(server, policy, now(), view, by, counts),
+            ).catch((error: unknown) => error as Error)
+          }),
+        ),
+      acquire: ({ id, policy, view }, token, renew) =>
+        run(id, policy, 'acquire', (server) =>
+          machine.acquire(server, policy, now(), view, by, token, renew),
+        ),
+      report: ({ id, policy, view }, token, result) =>
+        run(id, policy, 'report', (server) => machine.report(server, policy, now(), view, by, token, result)),
+      control: ({ id, policy, view }, action) =>
+        run(id, policy, 'control', (server) => machine.control(server, policy, now(), view, by, action)),
+    }
+    const settings = {
+      name: 'test',
+      flushIntervalMs: 100,
+      pollIntervalMs: 1_000,
+      maxCircuits: 3,
+      leaseMs: 10_000,
+      by,
+    }
+    const client = new SharedCircuits(
+      backend,
+      { ...settings, offset: Date.now() - performance.now() },
+      systemScheduler,
+    )
+    this.clients.push(client)
+    client.connected()
+    return client
+  }
+
+  state(id = KEY): machine.Machine {
+    return this.machines.get(id)!
+  }
+}
+
+const policyOf = (options: CircuitBreakerOptions = {}) =>
+  resolveCircuitBreakerOptions({ failureThreshold: 3, timeoutMs: 1_000, ...options }).policy
+const settle = () => vi.advanceTimersByTimeAsync(0)
+
+/** A server and processes that have its first view. */
+async function fleet(size: number, options: CircuitBreakerOptions = {}) {
+  const server = new Server()
+  const policy = policyOf(options)
+  const clients = Array.from({ length: size }, (_one, at) => server.client(`p${at}`))
+  const circuits = clients.map((client) => client.circuit(KEY, policy))
+  await settle()
+  return { server, clients, circuits, policy, client: clients[0]!, circuit: circuits[0]! }
+}
+
+function fail(circuit: Circuit, times: number): void {
+  for (let index = 0; index < times; index++) circuit.failed(circuit.generation, 1, 0)
+}
+
+describe('closed', () => {
+  test('a thousand healthy calls are one command per interval, and none is sent before it', async () => {
+    const { server, circuit } = await fleet(1)
+    server.log.length = 0
+    for (let index = 0; index < 1_000; index++) circuit.succeeded(circuit.generation)
+    expect(server.log).toEqual([])
+    await vi.advanceTimersByTimeAsync(100)
+    expect(server.log).toEqual(['flush'])
+    expect(server.flushed.at(-1)).toMatchObject({ total: 1_000, failed: 0 })
+    await vi.advanceTimersByTimeAsync(500)
+    expect(server.log).toEqual(['flush'])
+  })
+
+  test('failures that could open it are sent at once, and only once per interval', async () => {
+    const { server, circuits, circuit } = await fleet(2, { quorum: 2 })
+    server.log.length = 0
+    fail(circuit, 50)
+    await settle()
+    expect(server.log).toEqual(['flush'])
+    fail(circuits[1]!, 3)
+    await settle()
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, false])
+  })
+
+  test('failures of all processes add up', async () => {
+    const { server, circuits } = await fleet(3)
+    for (const circuit of circuits) fail(circuit, 1)
+    expect(server.state().phase.state).toBe('closed')
+    await vi.advanceTimersByTimeAsync(100)
+    expect(server.state().phase.state).toBe('open')
+  })
+
+  test('what a process counted before its first view is sent after it', async () => {
+    const server = new Server()
+    const circuit = server.client('p0').circuit(KEY, policyOf())
+    fail(circuit, 3)
+    expect(circuit.passing).toBe(true)
+    await settle()
+    expect(server.state().phase.state).toBe('open')
+    expect(circuit.passing).toBe(false)
+  })
+
+  test('results of attempts from before the last transition are not sent', async () => {
+    const { server, client, circuit } = await fleet(1)
+    const { generation } = circuit
+    await client.reset(KEY)
+    server.flushed.length = 0
+    for (let index = 0; index < 9; index++) circuit.failed(generation, 1, 0)
+    await vi.advanceTimersByTimeAsync(300)
+    expect(server.flushed).toEqual([])
+    expect(server.state().phase.state).toBe('closed')
+  })
+})
+
+describe('half-open', () => {
+  async function due(options: CircuitBreakerOptions = {}, size = 1) {
+    const all = await fleet(size, options)
+    fail(all.circuit, 3)
+    await settle()
+    await vi.advanceTimersByTimeAsync(1_001)
+    all.server.log.length = 0
+    return all
+  }
+  const now = () => performance.now()
+
+  test('refuses synchronously while open, and asks the store once it is due', async () => {
+    const { server, circuit } = await fleet(1)
+    fail(circuit, 3)
+    await settle()
+    server.log.length = 0
+    expect(circuit.admit(now())).toMatchObject({ retryAfterMs: 1_000 })
+    expect(server.log).toEqual([])
+    await vi.advanceTimersByTimeAsync(1_001)
+    expect(isProbe(await circuit.admit(now()))).toBe(true)
+    expect(server.log.filter((operation) => operation === 'acquire')).toHaveLength(1)
+  })
+
+  test('has one request for a probe in flight, then asks no sooner than it was told', async () => {
+    const { server, circuits, circuit } = await due({ halfOpenMaxAttempts: 1 }, 2)
+    expect(isProbe(await circuits[1]!.admit(now()))).toBe(true)
+    const first = circuit.admit(now())
+    expect(first).toBeInstanceOf(Promise)
+    expect(circuit.admit(now())).toMatchObject({ retryAfterMs: 1 })
+    expect(await first).toMatchObject({ retryAfterMs: expect.any(Number) as unknown })
+    server.log.length = 0
+    expect(isRefusal(circuit.admit(now()) as never)).toBe(true)
+    await vi.advanceTimersByTimeAsync(999)
+    expect(isRefusal(circuit.admit(now()) as never)).toBe(true)
+    expect(server.log.filter((operation) => operation === 'acquire')).toHaveLength(0)
+    await vi.advanceTimersByTimeAsync(102)
+    expect(isRefusal(await circuit.admit(now()))).toBe(true)
+    expect(server.log.filter((operation) => operation === 'acquire')).toHaveLength(1)
+  })
+
+  test('a slot that was granted in a reply that got lost goes back', async () => {
+    const { server, circuits, circuit } = await due({ halfOpenMaxAttempts: 1 }, 2)
+    server.mute = true
+    expect(isProbe(await circuit.admit(now()))).toBe(true)
+    server.mute = false
+    await settle()
+    expect(server.state().phase).toMatchObject({ state: 'half-open', leases: new Map() })
+    expect(isProbe(await circuits[1]!.admit(now()))).toBe(true)
+  })
+
+  test('with the store out of reach the local machine grants the probes, as many as allowed', async () => {
+    const { server, circuit } = await due({ halfOpenMaxAttempts: 2 })
+    server.down = true
+    const admissions = [await circuit.admit(now()), circuit.admit(now()), circuit.admit(now())]
+    expect(admissions.map((one) => isProbe(one as never))).toEqual([true, true, false])
+    expect(circuit.snapshot()).toMatchObject({ state: 'half-open', degraded: true })
+  })
+})
+
+describe('out of reach', () => {
+  test('is told once, and the return once, however many calls there are', async () => {
+    const { server, client, circuit } = await fleet(1)
+    const heard: CircuitStoreChange[] = []
+    client.onChange((change) => void heard.push(change))
+    server.down = true
+    for (let index = 0; index < 20; index++) {
+      circuit.succeeded(circuit.generation)
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    expect(circuit.snapshot().degraded).toBe(true)
+    server.down = false
+    await vi.advanceTimersByTimeAsync(300)
+    expect(circuit.snapshot().degraded).toBe(false)
+    expect(heard.map(({ event }) => event)).toMatchObject([
+      { store: 'test', degraded: true, error: { message: 'ECONNREFUSED' } },
+      { store: 'test', degraded: false },
+    ])
+  })
+
+  test('the local machine opens, and the store adopts it on return', async () => {
+    const { server, circuits, circuit } = await fleet(2)
+    server.down = true
+    fail(circuit, 3)
+    await settle()
+    fail(circuit, 3)
+    expect(circuit.passing).toBe(false)
+    server.down = false
+    await vi.advanceTimersByTimeAsync(300)
+    expect(server.state().phase.state).toBe('open')
+    expect(circuits.map(({ machine: { epoch } }) => epoch)).toEqual([
+      server.state().epoch,
+      server.state().epoch,
+    ])
+  })
+
+  test('where a quorum is asked for, one process that opened by itself does not open the others on return', async () => {
+    const { server, circuits, circuit } = await fleet(2, { quorum: 2, timeoutMs: 60_000 })
+    server.down = true
+    fail(circuit, 3)
+    await settle()
+    fail(circuit, 3)
+    expect(circuit.passing).toBe(false)
+    server.down = false
+    await vi.advanceTimersByTimeAsync(300)
+    expect(server.state().phase.state).toBe('closed')
+    expect(circuits.map(({ passing }) => passing)).toEqual([true, true])
+  })
+
+  test("an operator's word holds here at once and for all on return, whatever the quorum", async () => {
+    const { server, client, circuits } = await fleet(2, { quorum: 2 })
+    server.down = true
+    await client.isolate(KEY)
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, true])
+    server.down = false
+    await vi.advanceTimersByTimeAsync(300)
+    expect(circuits.map(({ machine: { override } }) => override)).toEqual(['isolated', 'isolated'])
+  })
+
+  test('what was counted meanwhile is dropped', async () => {
+    const { server, circuit } = await fleet(1, { failureThreshold: 5 })
+    server.down = true
+    fail(circuit, 1)
+    await vi.advanceTimersByTimeAsync(100)
+    fail(circuit, 3)
+    server.down = false
+    await vi.advanceTimersByTimeAsync(500)
+    fail(circuit, 4)
+    await vi.advanceTimersByTimeAsync(200)
+    expect(server.state().phase.state).toBe('closed')
+  })
+
+  test('a store that lost the circuit gets it back from the first process that asks', async () => {
+    const { server, circuits, circuit } = await fleet(3)
+    fail(circuit, 3)
+    await settle()
+    const { epoch } = server.state()
+    server.machines.clear()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(server.state()).toMatchObject({ epoch, phase: { state: 'open' } })
+    expect(circuits.every(({ passing }) => !passing)).toBe(true)
+  })
+})
+
+describe('views', () => {
+  test('agree within one poll though no message arrives', async () => {
+    const { server, circuits, circuit } = await fleet(4)
+    server.pushes = false
+    fail(circuit, 3)
+    await settle()
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, true, true, true])
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, false, false, false])
+  })
+
+  test('a message with an epoch in the future is ignored, and one for another circuit too', async () => {
+    const { client, circuit } = await fleet(1)
+    const view: machine.View = {
+      epoch: (Date.now() + 60_000) * 1_000,
+      state: 'open',
+      remainingMs: 1e6,
+      trips: 1,
+      override: undefined,
+      by: 'x',
+    }
+    expect(client.pushed(KEY, view, Date.now() + 60_000)).toBe(false)
+    expect(client.pushed('other', { ...view, epoch: circuit.machine.epoch + 1 }, Date.now())).toBe(true)
+    expect(circuit.passing).toBe(true)
+  })
+
+  test('a wrong local clock harms neither the others nor itself', async () => {
+    const { server, clients, circuits } = await fleet(2)
+    circuits[0]!.machine.offset += 3_600_000
+    server.down = true
+    await clients[0]!.isolate(KEY)
+    server.down = false
+    await vi.advanceTimersByTimeAsync(300)
+    expect(server.state().override).toBeUndefined()
+    expect(circuits.map(({ machine: { epoch } }) => epoch)).toEqual([
+      server.state().epoch,
+      server.state().epoch,
+    ])
+  })
+})
+
+test('keeps at most `maxCircuits`, and hands on what an evicted one had counted', async () => {
+  const { server, client, policy, circuit } = await fleet(1)
+  circuit.failed(circuit.generation, 1, 0)
+  server.flushed.length = 0
+  for (const key of ['a', 'b', 'c']) {
+    await vi.advanceTimersByTimeAsync(1)
+    client.circuit(key, policy)
+  }
+  await settle()
+  expect(client.list().map(({ key }) => key)).toEqual(['a', 'b', 'c'])
+  expect(server.flushed).toContainEqual({ total: 1, failed: 1, slow: 0 })
+})
+
+test('after close nothing is sent, no timer is left, and circuits go on locally', async () => {
+  const { server, client, circuit } = await fleet(1)
+  circuit.failed(circuit.generation, 1, 0)
+  server.flushed.length = 0
+  await client.close()
+  expect(server.flushed).toEqual([{ total: 1, failed: 1, slow: 0 }])
+  expect(vi.getTimerCount()).toBe(0)
+  fail(circuit, 3)
+  expect(circuit.passing).toBe(false)
+  await client.reset(KEY)
+  expect(circuit.passing).toBe(true)
+  expect(vi.getTimerCount()).toBe(0)
+})
