@@ -171,9 +171,9 @@ export class Call implements Dispatcher.DispatchHandler {
     if (this.finished) this.#body?.close()
   }
 
-  /** The result is final and a success: nothing will be sent again, so nothing need be kept. */
-  settle(): void {
-    this.#body?.forget()
+  /** Whether an attempt is in the middle of sending the body. */
+  get sendingBody(): boolean {
+    return this.#body?.sending ?? false
   }
 
   /** Takes back the attempt in hand: it was refused before anything was sent. */
@@ -249,6 +249,8 @@ export class Call implements Dispatcher.DispatchHandler {
       if (this.controller.attempt !== controller) this.controller.attach(controller)
       this.controller.rawHeaders = controller.rawHeaders ?? null
     }
+    // final: nothing will be sent again, so nothing need be kept while the caller reads
+    if (statusCode >= 200 && !this.#bodyHeld) this.#body?.forget()
     try {
       this.#handler.onResponseStart?.(this.controller, statusCode, headers, statusMessage)
     } catch (error) {

@@ -70,6 +70,16 @@ interface ErrorFacts {
   http2ErrorCode?: unknown
 }
 
+/** The request itself was wrong, or the dispatcher was closed: nothing that the server did. */
+const callerFaults = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_CLOSED',
+  'UND_ERR_DESTROYED',
+  'UND_MOCK_ERR_MOCK_NOT_MATCHED',
+])
+
 /** The code of an error, else of its cause, else of the first of its parts (an `AggregateError` of a dual-stack connect). */
 export function errorCode(error: unknown, depth = 0): string | undefined {
   if (typeof error !== 'object' || error === null || depth > 4) return undefined
@@ -94,7 +104,7 @@ export function deliveryOfError(error: unknown, started: boolean): Delivery {
     // RFC 9113, 8.7: a stream refused with REFUSED_STREAM was not processed
     if (facts.http2ErrorCode === 7) return 'not_sent'
   }
-  if (!started && code === 'ERR_TIMEOUT') return 'not_sent'
+  if (!started && code !== undefined && (code === 'ERR_TIMEOUT' || callerFaults.has(code))) return 'not_sent'
   return 'unknown'
 }
 
@@ -115,7 +125,11 @@ export const transientStatusCodes: readonly number[] = [408, 429, 500, 501, 502,
 
 /** Whether the outcome counts against a circuit, unless the user says otherwise: network errors, timeouts and 5xx. */
 export function isCircuitFailure(outcome: Outcome): boolean {
-  if (outcome.kind === 'error') return outcome.code !== 'ERR_CIRCUIT_OPEN'
+  if (outcome.kind === 'error') {
+    return (
+      outcome.code === undefined || (outcome.code !== 'ERR_CIRCUIT_OPEN' && !callerFaults.has(outcome.code))
+    )
+  }
   const { verdict, statusCode } = outcome
   if (verdict?.circuitFailure !== undefined) return verdict.circuitFailure
   return statusCode >= 500 && (verdict?.kind === undefined || verdict.kind === 'transient')

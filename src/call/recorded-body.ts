@@ -5,7 +5,8 @@ type Source = AsyncIterator<BodyChunk, unknown> | Iterator<BodyChunk, unknown>
 
 interface Reader {
   position: number
-  stopped: boolean
+  /** `left` by its attempt; `replaced` by the next attempt while its own still sends. */
+  state: 'reading' | 'left' | 'replaced'
 }
 
 const end: IteratorReturnResult<undefined> = { done: true, value: undefined }
@@ -36,6 +37,7 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
   #chunks: BodyChunk[] = []
   /** One `next()` of the source at a time, also when an aborted attempt still waits for it. */
   #pulling: Promise<void> | undefined
+  #reader: Reader | undefined
   #closed = false
 
   /**
@@ -48,10 +50,7 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
     declaredLength: number | undefined,
     onSourceError: (error: unknown) => void,
   ) {
-    this.#open = () =>
-      Symbol.asyncIterator in body
-        ? body[Symbol.asyncIterator]()
-        : (body)[Symbol.iterator]()
+    this.#open = () => (Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]())
     this.#declaredLength = declaredLength
     this.#onSourceError = onSourceError
   }
@@ -71,8 +70,12 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<BodyChunk, undefined> {
-    const reader: Reader = { position: 0, stopped: false }
+    const reader: Reader = { position: 0, state: 'reading' }
     const unreadable = !this.replayable
+    // An attempt that still sends while the next one starts must not seem complete to the server, and must not take
+    // chunks from the next one.
+    if (this.#reader?.state === 'reading') this.#reader.state = 'replaced'
+    this.#reader = reader
     return {
       next: () => {
         // Never an empty or partial second body: whoever asks for one is told.
@@ -80,7 +83,7 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
         return this.#read(reader)
       },
       return: () => {
-        reader.stopped = true
+        if (reader.state === 'reading') reader.state = 'left'
         return Promise.resolve(end)
       },
     }
@@ -88,7 +91,8 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
 
   async #read(reader: Reader): Promise<IteratorResult<BodyChunk, undefined>> {
     for (;;) {
-      if (reader.stopped) return end
+      if (reader.state === 'left') return end
+      if (reader.state === 'replaced') throw new Error('another attempt is sending this body')
       const recorded = this.#chunks[reader.position]
       if (recorded !== undefined) {
         reader.position++
@@ -154,10 +158,20 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
     )
   }
 
+  /** Whether an attempt is in the middle of sending it. */
+  get sending(): boolean {
+    return this.#reader?.state === 'reading' && !this.ended && !this.failed
+  }
+
   /** Frees the recording: nothing will be sent again. A body in the middle of being sent goes on. */
   forget(): void {
     this.overflowed = true
-    if (this.ended) this.#chunks = []
+    const reader = this.#reader
+    if (reader?.state !== 'reading') this.#chunks = []
+    else {
+      this.#chunks.splice(0, reader.position)
+      reader.position = 0
+    }
   }
 
   /** Ends the source, if it has not come to its end by itself, and frees the recording. */

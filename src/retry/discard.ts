@@ -15,10 +15,14 @@ export class Discard {
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(controller?: Dispatcher.DispatchController, headers?: IncomingHttpHeaders) {
-    if (controller === undefined || controller === null) return
+  /**
+   * Begins with a response. Not in the constructor: cutting off reports back at once, and must find the attempt
+   * discarded.
+   * @param sending the request's body is still being sent: the next attempt takes it over, so this one cannot end well
+   */
+  begin(controller: Dispatcher.DispatchController, headers: IncomingHttpHeaders, sending: boolean): void {
     this.#controller = controller
-    if (Number(headers?.['content-length'] ?? 0) > maxDrainBytes) {
+    if (sending || Number(headers['content-length'] ?? 0) > maxDrainBytes) {
       this.#cut()
       return
     }

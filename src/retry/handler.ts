@@ -79,7 +79,8 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
     }
     if (statusCode >= 400 || verdict !== undefined) {
       if (this.#retry(responseOutcome(statusCode, headers, verdict))) {
-        this.#discard = new Discard(controller, headers)
+        this.#discard = new Discard()
+        this.#discard.begin(controller, headers, this.#call.sendingBody)
         return
       }
     }

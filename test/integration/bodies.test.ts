@@ -113,6 +113,32 @@ describe('a body larger than maxBodyBytes', () => {
   })
 })
 
+it('a server that answers before it has the whole body gets it whole at the next attempt, and the first is cut off', async () => {
+  let first: Promise<unknown> | undefined
+  provider.start([ok])
+  provider.onHeaders = (incoming, response) => {
+    provider.onHeaders = undefined
+    first = new Promise((resolve) => {
+      incoming.on('end', () => resolve('complete')).on('error', () => resolve('cut off'))
+    })
+    incoming.resume()
+    response.writeHead(503).end('too busy to read')
+    return true
+  }
+  const chunks = Array.from({ length: 20 }, (_none, index) => Buffer.alloc(1_000, index))
+  async function* slowly(): AsyncGenerator<Uint8Array> {
+    for (const chunk of chunks) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      yield chunk
+    }
+  }
+  const init = { method: 'PUT', body: ReadableStream.from(slowly()), duplex: 'half' }
+  expect((await fetch(provider.url, via(dispatcher, init))).status).toBe(200)
+  expect(provider.received).toHaveLength(1)
+  expect(provider.received[0]!.body.equals(Buffer.concat(chunks))).toBe(true)
+  expect(await first).toBe('cut off')
+})
+
 it('a stream that fails in the middle of an upload is not retried and not blamed on the provider', async () => {
   provider.replies = [ok]
   async function* failing(): AsyncGenerator<Uint8Array> {

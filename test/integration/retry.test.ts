@@ -137,6 +137,14 @@ describe('a failed response', () => {
     expect(provider.openSockets()).toBe(1)
   })
 
+  it('that says it is large is cut off at once', async () => {
+    provider.replies = [
+      (_request, response) => void response.writeHead(503, { 'content-length': '1000000' }).write('x'),
+      ok,
+    ]
+    expect((await send()).status).toBe(200)
+  })
+
   it('that is large is cut off after 64 KiB', async () => {
     let written = 0
     provider.replies = [

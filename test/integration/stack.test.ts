@@ -223,6 +223,16 @@ describe('the standard stack', () => {
     expect(await captured()).toEqual([])
   })
 
+  it('does not hold against the provider what is the fault of the request', async () => {
+    use({ circuitBreaker: { failureThreshold: 1 } })
+    await expect(request(provider.url, { dispatcher, headers: { 'bad header': 'x' } })).rejects.toMatchObject(
+      {
+        code: 'UND_ERR_INVALID_ARG',
+      },
+    )
+    expect(stack.circuits.state(provider.url)).toMatchObject({ state: 'closed', failures: 0 })
+  })
+
   it('works as the global dispatcher of built-in fetch and of npm fetch', async () => {
     const before = getGlobalDispatcher()
     use({})

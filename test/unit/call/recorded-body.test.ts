@@ -109,6 +109,29 @@ describe('RecordedBody', () => {
     expect(await taken).toEqual({ done: false, value: 'chunk' })
   })
 
+  it('takes the body away from an attempt that still sends it when the next one begins', async () => {
+    const recorded = body(['a', 'b', 'c'])
+    const first = recorded[Symbol.asyncIterator]()
+    await first.next()
+    expect(recorded.sending).toBe(true)
+    expect((await readAll(recorded)).toString()).toBe('abc')
+    // not an end: the first attempt must not look complete to the server
+    await expect(first.next()).rejects.toThrow('another attempt is sending this body')
+  })
+
+  it('frees the recording when it is forgotten, and streams the rest to the attempt in hand', async () => {
+    const recorded = body(['a', 'b', 'c', 'd'])
+    const reader = recorded[Symbol.asyncIterator]()
+    await reader.next()
+    await reader.next()
+    recorded.forget()
+    expect(recorded.recorded()).toHaveLength(0)
+    const rest: unknown[] = []
+    for (let next = await reader.next(); next.done !== true; next = await reader.next()) rest.push(next.value)
+    expect(rest).toEqual(['c', 'd'])
+    expect(recorded.replayable).toBe(false)
+  })
+
   it('does not call a body complete that ended before its declared length', async () => {
     const recorded = body([Buffer.alloc(5)], { declared: 10 })
     await readAll(recorded)
@@ -120,7 +143,7 @@ describe('RecordedBody', () => {
   it('passes an error of the source on to the attempt, and says whose it was', async () => {
     const failure = new Error('disk')
     let blamed: unknown
-     
+
     async function* source(): AsyncGenerator<BodyChunk> {
       await Promise.resolve()
       throw failure
