@@ -162,10 +162,9 @@ export abstract class FakeProvider {
   }
 
   #remember(key: string, answer: FakeAnswer, at: number): void {
-    const wait = this.askedWait(answer)
     if (!this.isLimit(answer)) return
     this.limitsSent += 1
-    this.#notBefore.set(key, at + wait)
+    this.#notBefore.set(key, at + this.askedWait(answer))
   }
 
   /** Whether an answer is a refusal for the limit. */
