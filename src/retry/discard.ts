@@ -27,7 +27,7 @@ export class Discard {
       return
     }
     this.#timer = setTimeout(() => this.#cut(), maxDrainMs).unref()
-    // a caller that paused the last chunk of nothing: the drain itself is never paused
+    // the caller may have paused the attempt before: a drain is never paused
     controller.resume()
   }
 
@@ -50,6 +50,7 @@ export class Discard {
   #cut(): void {
     const controller = this.#controller
     this.end()
-    controller?.abort(new Error('the response of a failed attempt is not read further'))
+    // an abort to the layers below too: what was recorded of the attempt stands
+    controller?.abort(new DOMException('the response of a failed attempt is not read further', 'AbortError'))
   }
 }

@@ -223,6 +223,16 @@ describe('the standard stack', () => {
     expect(await captured()).toEqual([])
   })
 
+  it('does not hold a 429 against the provider whose body was cut off between attempts', async () => {
+    use()
+    provider.replies = [
+      (_request, response) => void response.writeHead(429, { 'content-length': '1000000' }).write('x'),
+      ok,
+    ]
+    expect((await fetch(provider.url, via(dispatcher))).status).toBe(200)
+    expect(stack.circuits.state(provider.url)).toMatchObject({ requests: 2, failures: 0 })
+  })
+
   it('does not hold against the provider what is the fault of the request', async () => {
     use({ circuitBreaker: { failureThreshold: 1 } })
     await expect(request(provider.url, { dispatcher, headers: { 'bad header': 'x' } })).rejects.toMatchObject(
