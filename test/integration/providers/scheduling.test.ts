@@ -169,8 +169,8 @@ describe('the Cal.com client', () => {
     const fake = closing(await new FakeCalCom('key').start())
     const cal = closing(
       createCalComClient({
-        clientId: 'client-id',
-        secretKey: 'secret-key',
+        clientId: 'cid-7e1',
+        secretKey: 'sk-99c',
         baseUrl: fake.baseUrl,
         store,
         retry: false,
@@ -178,15 +178,15 @@ describe('the Cal.com client', () => {
     )
     await expect(cal.createBooking(booking)).rejects.toMatchObject({ statusCode: 401 })
     expect(fake.requests[0]?.headers).toMatchObject({
-      'x-cal-client-id': 'client-id',
-      'x-cal-secret-key': 'secret-key',
+      'x-cal-client-id': 'cid-7e1',
+      'x-cal-secret-key': 'sk-99c',
     })
     const gone = await new FakeCalCom('key').start()
     await gone.close()
     const dead = closing(
       createCalComClient({
-        clientId: 'client-id',
-        secretKey: 'secret-key',
+        clientId: 'cid-7e1',
+        secretKey: 'sk-99c',
         baseUrl: gone.baseUrl,
         store,
         retry: false,

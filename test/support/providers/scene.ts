@@ -36,9 +36,9 @@ export interface Scene {
   fake: FakeProvider
   client: Client
   /** The error of a call that must fail. */
-  failure(call: Promise<unknown>): Promise<Failure>
+  failure: (call: Promise<unknown>) => Promise<Failure>
   /** What was captured, after everything is written down: closes the client. */
-  letters(): Promise<Letter[]>
+  letters: () => Promise<Letter[]>
 }
 
 export type Failure = Error & Record<string, unknown>
