@@ -27,7 +27,8 @@ export async function* boundedLines(
   const take = (part: Buffer): void => {
     size += part.byteLength
     if (size > maxBytes) parts = []
-    else parts.push(part)
+    // a source may use its buffer again
+    else parts.push(Buffer.from(part))
   }
   for await (const chunk of source) {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
@@ -38,8 +39,7 @@ export async function* boundedLines(
       const line = finish()
       if (line !== undefined) yield line
     }
-    // stdin may use its buffer again
-    if (start < bytes.byteLength) take(Buffer.from(bytes.subarray(start)))
+    if (start < bytes.byteLength) take(bytes.subarray(start))
   }
   const last = size === 0 ? undefined : finish()
   if (last !== undefined) yield last

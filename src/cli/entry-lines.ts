@@ -63,18 +63,21 @@ export function entryLines(entry: DeadLetter, now: number): string[] {
         entry.attempts,
       ),
     ),
-    ...section(`Replays (${entry.replayCount} used up)`),
-    ...indented(
-      tableLines(
-        [
-          { title: 'AT', value: ({ at }) => timeText(at) },
-          { title: 'OUTCOME', value: ({ outcome }) => outcome },
-          { title: 'STATUS', value: ({ statusCode, code }) => String(statusCode ?? code ?? '') },
-        ],
-        entry.replays,
-      ),
-    ),
+    ...replayLines(entry),
   ]
+}
+
+function replayLines({ replays, replayCount }: DeadLetter): string[] {
+  if (replays.length === 0) return []
+  const table = tableLines(
+    [
+      { title: 'AT', value: ({ at }) => timeText(at) },
+      { title: 'OUTCOME', value: ({ outcome }) => outcome },
+      { title: 'STATUS', value: ({ statusCode, code }) => String(statusCode ?? code ?? '') },
+    ],
+    replays,
+  )
+  return [...section(`Replays (${replayCount} used up)`), ...indented(table)]
 }
 
 const deliveryText = {

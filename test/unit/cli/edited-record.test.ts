@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { editedRecord, timeOfId, type RecordEdit } from '../../../src/cli/edited-record.ts'
+import { deadLetterId } from '../../../src/dead-letter/id.ts'
+import { initialState } from '../../../src/dead-letter/lifecycle.ts'
+import type { DeadLetter, DeadLetterRecord } from '../../../src/dead-letter/record.ts'
+import { makeRecord, type RecordChanges } from '../../contracts/dead-letter-records.ts'
+
+function entryOf(changes: RecordChanges = {}): DeadLetter {
+  const record = makeRecord(changes)
+  return { ...record, ...initialState(record) }
+}
+
+const identity = { id: 'new-id', idempotencyKey: 'new-key' }
+
+function edit(changes: RecordChanges, change: RecordEdit): DeadLetterRecord {
+  return editedRecord(entryOf(changes), change, identity)
+}
+
+describe('editedRecord', () => {
+  it('is another request: a new id, a new idempotency key, and where it came from', () => {
+    const before = entryOf({
+      idempotencyKey: 'old',
+      idempotencyHeader: 'idempotency-key',
+      request: { headers: { 'idempotency-key': 'old' } },
+    })
+    const record = editedRecord(before, { url: '/v2' }, identity)
+    expect(record).toMatchObject({ id: 'new-id', idempotencyKey: 'new-key', editedFrom: before.id })
+    expect({ ...record.request.headers }).toEqual({})
+    expect(record.request.url).toBe('https://api.example.com/v2')
+  })
+
+  it('invents no key for a call that had none: the provider may know none', () => {
+    expect(edit({}, { url: '/v2' }).idempotencyKey).toBeUndefined()
+  })
+
+  it('does not take a path for another host', () => {
+    expect(edit({}, { url: '//evil.example/x' }).request.url).toBe('https://api.example.com//evil.example/x')
+    expect(() => edit({}, { url: 'evil.example/x' })).toThrow(/begins with "\/"/)
+  })
+
+  it('keeps no secret of a new url', () => {
+    const { request } = edit({}, { url: '/v2?api_key=hunter2&page=2' })
+    expect(request.url).toBe('https://api.example.com/v2?api_key=[redacted]&page=2')
+    expect(request.redactedQuery).toEqual(['api_key'])
+  })
+
+  it('refuses urls that could not be replayed', () => {
+    expect(() => edit({}, { url: 'https://me:pw@a/' })).toThrow(/user name/)
+    expect(() => edit({}, { url: '/a\r\nb' })).toThrow(/malformed/)
+  })
+
+  it('changes headers by name, whatever their case', () => {
+    const headers = { accept: 'a', 'x-old': '1' }
+    const { request } = edit(
+      { request: { headers } },
+      { setHeaders: [['X-New', '2']], removeHeaders: ['X-Old'] },
+    )
+    expect({ ...request.headers }).toEqual({ accept: 'a', 'x-new': '2' })
+  })
+
+  it('refuses headers that split a request, hold credentials, or are made by the client', () => {
+    expect(() => edit({}, { setHeaders: [['x-a', '1\r\nx-b: 2']] })).toThrow(/control character/)
+    expect(() => edit({}, { setHeaders: [['Authorization', 'Bearer x']] })).toThrow(/credential/)
+    expect(() => edit({}, { setHeaders: [['Content-Length', '3']] })).toThrow(/made anew/)
+  })
+
+  it('makes an entry replayable by giving it the body that was not kept', () => {
+    const body = Buffer.from('{"name":"Grace"}')
+    const record = edit(
+      {
+        replayable: false,
+        notReplayableReason: 'body_too_large',
+        request: { body: undefined, bodyBytes: 9_000_000 },
+      },
+      { body },
+    )
+    expect(record.replayable).toBe(true)
+    expect(record.notReplayableReason).toBeUndefined()
+    expect(record.request).toMatchObject({
+      bodyBytes: body.length,
+      bodySha256: createHash('sha256').update(body).digest('hex'),
+    })
+    expect(initialState(record).status).toBe('pending')
+  })
+
+  it('takes the body away', () => {
+    const { request } = edit({}, { body: null })
+    expect(request.bodyBytes).toBe(0)
+    expect(request.body).toBeUndefined()
+    expect(request.bodySha256).toBeUndefined()
+  })
+
+  it('stores no secret field of a new body, and no placeholder', () => {
+    expect(() => edit({}, { body: Buffer.from('{"password":"hunter2"}') })).toThrow(/looks like a credential/)
+    expect(() => edit({}, { body: Buffer.from('{"password":"[redacted]"}') })).toThrow(
+      /still holds \[redacted\]/,
+    )
+  })
+
+  it('asks for the body of a sealed entry, and drops the seal, which is bound to the old id', () => {
+    const sealed = {
+      sealed: { keyId: 'k', data: Buffer.alloc(40) },
+      request: { body: undefined, bodyBytes: 14 },
+    }
+    expect(() => edit(sealed, { url: '/v2' })).toThrow(/sealed/)
+    expect(edit(sealed, { body: Buffer.from('{}') }).sealed).toBeUndefined()
+  })
+})
+
+describe('timeOfId', () => {
+  it('reads when an id was made, so that a copy keeps its place in an ordering', () => {
+    const at = Date.parse('2026-11-24T09:00:00Z')
+    expect(timeOfId('019a0000-0000-7000-8000-000000000000')).toBe(0x019a00000000)
+    expect(timeOfId(deadLetterId(Date.now() + at))).toBeGreaterThan(at)
+    expect(timeOfId('order-1')).toBeUndefined()
+  })
+})

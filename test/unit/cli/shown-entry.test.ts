@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest'
+import { entryLines } from '../../../src/cli/entry-lines.ts'
+import { entryToJson } from '../../../src/cli/entry-json.ts'
+import { shownEntry } from '../../../src/cli/shown-entry.ts'
+import { initialState } from '../../../src/dead-letter/lifecycle.ts'
+import { makeRecord } from '../../contracts/dead-letter-records.ts'
+
+it('shows no credential, wherever another writer has left one', () => {
+  const record = makeRecord({
+    request: {
+      url: 'https://me:hunter2@api.example.com/x?api_key=hunter2#hunter2',
+      headers: { authorization: 'hunter2', Cookie: 'hunter2', 'x-api-key': ['hunter2'], accept: 'a' },
+      body: Buffer.from('{"password":"hunter2","order":7}'),
+    },
+    response: {
+      statusCode: 500,
+      headers: { 'set-cookie': 'hunter2' },
+      body: '{"access_token":"hunter2"}',
+    },
+    error: {
+      name: 'E',
+      message: 'at https://me:hunter2@h/',
+      cause: { name: 'C', message: 'https://h/?token=hunter2' },
+    },
+    sealed: { keyId: 'k1', data: Buffer.from('hunter2') },
+  })
+  const shown = shownEntry({ ...record, ...initialState(record) })
+  const everything = JSON.stringify(entryToJson(shown)) + entryLines(shown, Date.now()).join('\n')
+  expect(everything).not.toContain('hunter2')
+  expect(everything).not.toContain(Buffer.from('hunter2').toString('base64'))
+  expect(everything).toContain('"order":7')
+})
+
+it('puts a bar before the lines of a body, so that none can pose as ours', () => {
+  const record = makeRecord({ request: { body: Buffer.from('a\nid  forged\r\nb') } })
+  const lines = entryLines({ ...record, ...initialState(record) }, Date.now())
+  expect(lines.filter((line) => line.includes('forged'))).toEqual(['  | id  forged'])
+})
+
+it('shows a large body in part', () => {
+  const record = makeRecord({ request: { body: Buffer.alloc(1_000_000, 'x\n') } })
+  const lines = entryLines({ ...record, ...initialState(record) }, Date.now())
+  expect(lines.length).toBeLessThan(100)
+  expect(lines).toContain('  | ...')
+})
