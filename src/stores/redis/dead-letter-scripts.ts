@@ -3,6 +3,7 @@ import captureSource from './lua/dead-letter-capture.lua'
 import claimSource from './lua/dead-letter-claim.lua'
 import commonSource from './lua/dead-letter-common.lua'
 import discardSource from './lua/dead-letter-discard.lua'
+import evictSource from './lua/dead-letter-evict.lua'
 import readSource from './lua/dead-letter-read.lua'
 import renewSource from './lua/dead-letter-renew.lua'
 import requeueSource from './lua/dead-letter-requeue.lua'
@@ -20,14 +21,14 @@ export interface Script {
 const REFUSED_WHEN_FULL = '#!lua'
 const ALLOWED_WHEN_FULL = '#!lua flags=allow-oom'
 
-function script(head: string, operation: string): Script {
-  const source = `${head}\n${commonSource}\n${operation}`
+function script(head: string, ...parts: string[]): Script {
+  const source = [head, commonSource, ...parts].join('\n')
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 
 export const deadLetterScripts = {
-  capture: script(REFUSED_WHEN_FULL, captureSource),
-  claim: script(ALLOWED_WHEN_FULL, claimSource),
+  capture: script(REFUSED_WHEN_FULL, evictSource, captureSource),
+  claim: script(ALLOWED_WHEN_FULL, evictSource, claimSource),
   renew: script(ALLOWED_WHEN_FULL, renewSource),
   settle: script(ALLOWED_WHEN_FULL, settleSource),
   discard: script(ALLOWED_WHEN_FULL, discardSource),

@@ -49,6 +49,10 @@ local function keep()
   redis.call('PEXPIRE', KEYS[1], circuit.override == '-' and DAY or 30 * DAY)
 end
 
+local function announce()
+  redis.call('PUBLISH', ARGV[1], '1 ' .. ARGV[2] .. ' ' .. view())
+end
+
 -- The only place that writes a transition: nothing of the old round remains, and all processes are told.
 local function settle(epoch, state, due, trips, override, author)
   circuit = { epoch = epoch, state = state, due = due, trips = trips, override = override, successes = 0, by = author }
@@ -58,7 +62,7 @@ local function settle(epoch, state, due, trips, override, author)
     'ps', '0', 'by', author)
   valid = true
   keep()
-  redis.call('PUBLISH', ARGV[1], '1 ' .. ARGV[2] .. ' ' .. view())
+  announce()
 end
 
 local function move(state, due, trips, override)

@@ -7,7 +7,11 @@ local function decide()
   local held = numbers(redis.call('HGET', KEYS[3], token) or '')
   if (held[2] or 0) <= now then return 'ignored' end
   redis.call('HDEL', KEYS[3], token)
-  if result == 'void' then return 'void' end
+  if result == 'void' then
+    -- no transition, but others may ask for the slot now
+    announce()
+    return 'void'
+  end
   if result == 'fail' then
     open()
   elseif circuit.successes + 1 >= policy.probes then

@@ -3,19 +3,11 @@
 -- body or '', sealed or ''. Replies the ids kept, how many of them were there before, the ids settled before, the ids
 -- refused, and pairs of id and name evicted. All or nothing: a full server refuses the script before its first write.
 local max_count, max_bytes, FIELDS = tonumber(ARGV[1]), tonumber(ARGV[2]), 10
-local kept, settled, refused, gone, duplicates = {}, {}, {}, {}, 0
+local kept, settled, refused, duplicates = {}, {}, {}, 0
 local ids = {}
 for i = 4, #ARGV, FIELDS do ids[#ids + 1] = ARGV[i] end
 
-local function evicted(id, st)
-  gone[#gone + 1] = id
-  gone[#gone + 1] = type(st.n) == 'string' and st.n or ''
-end
-if ARGV[3] ~= '' then
-  local before = now - tonumber(ARGV[3])
-  evict(100, function(at) return at < before end, evicted)
-end
-
+evict_aged(ARGV[3])
 local tombs = redis.call('EXISTS', TOMB) == 1 and redis.call('ZMSCORE', TOMB, unpack(ids)) or {}
 local known = redis.call('HMGET', ST, unpack(ids))
 local count = redis.call('ZCARD', ALL)
@@ -26,12 +18,7 @@ local states, all, due, statuses, seen, ordered, added = {}, {}, {}, {}, {}, {},
 local function room(size)
   if size > max_bytes then return false end
   local function full() return count >= max_count or bytes + size > max_bytes end
-  if full() then
-    evict(1000, full, function(id, st)
-      count, bytes = count - 1, bytes - st.b
-      evicted(id, st)
-    end)
-  end
+  if full() then evict(1000, full, function(st) count, bytes = count - 1, bytes - st.b end) end
   return not full()
 end
 

@@ -5,7 +5,7 @@
 -- cannot be read: id, message; and pairs of id and name evicted.
 local limit, lease_ms, most, mode = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local max_payload = tonumber(ARGV[6])
-local items, corrupt, gone = {}, {}, {}
+local items, corrupt = {}, {}
 
 local function condemn(id, st, message)
   corrupt[#corrupt + 1] = { id, message }
@@ -35,13 +35,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASE, '-inf', now, 'LIMIT', 0, 
   end
 end
 
-if ARGV[5] ~= '' then
-  local before = now - tonumber(ARGV[5])
-  evict(100, function(at) return at < before end, function(id, st)
-    gone[#gone + 1] = id
-    gone[#gone + 1] = type(st.n) == 'string' and st.n or ''
-  end)
-end
+evict_aged(ARGV[5])
 
 local function allowed(id, st)
   if st.s == 'leased' or st.s == 'sending' or st.z == 1 then return false end
@@ -59,10 +53,10 @@ for _, id in ipairs(ids) do
   elseif st == nil then
     redis.call('ZREM', DUE, id)
   elseif allowed(id, st) then
-    local entry = redis.call('XRANGE', S, st.i, st.i)[1]
+    local fields = payload(st)
     local size = 0
-    for _, field in ipairs(entry and entry[2] or {}) do size = size + #field end
-    if not entry then
+    for _, field in ipairs(fields or {}) do size = size + #field end
+    if not fields then
       condemn(id, st, 'its payload is gone')
     elseif size > max_payload then
       condemn(id, st, 'its payload has ' .. size .. ' bytes, more than ' .. max_payload)
@@ -71,7 +65,7 @@ for _, id in ipairs(ids) do
       st.v, st.s, st.u, st.f = was, 'leased', now + lease_ms, redis.call('HINCRBY', M, 'fence', 1)
       redis.call('ZADD', LEASE, st.u, id)
       save(id, st, was)
-      items[#items + 1] = { id, cjson.encode(st), entry[2] }
+      items[#items + 1] = { id, cjson.encode(st), fields }
     end
   end
 end

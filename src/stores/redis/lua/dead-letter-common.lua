@@ -1,23 +1,33 @@
--- The beginning of every dead-letter script but capture's first line. One hash tag, all keys declared.
+-- The beginning of every dead-letter script. One hash tag, all keys declared.
 -- KEYS: 1 payloads (stream), 2 states (hash id -> JSON), 3 all (zset by time of capture), 4 due (zset by due time: only
 --       what may be claimed), 5 leases (zset by expiry), 6 totals (hash), 7 tombstones (zset by time),
 --       8 orders (zset, score 0: hash of the ordering key .. ':' .. id)
--- State: i stream id, b bytes, t time of capture, n name, o origin, r reason, c code, l labels, k hash of the ordering
---   key, y 1 if sendable, p 1 if repeatable, s status, d due, f fence, u lease's end, v status before the lease,
---   x replays used up, h replays, w note, z 1 if unreadable
+-- State: i stream id, b bytes, t time, n name, o origin, r reason, c code, l labels, k hash of the ordering key,
+--   y 1 if sendable, p 1 if repeatable, s status, d due, f fence, u lease's end, v status before the lease, x replays
+--   used up, h replays, w note, z 1 if unreadable
 local S, ST, ALL, DUE, LEASE, M, TOMB, ORD = unpack(KEYS)
 local TOMB_MS, KEPT_REPLAYS = 2592000000, 20
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 
+local function natural(value) return type(value) == 'number' and value >= 0 and value < 9e15 and value % 1 == 0 end
+
+local STATUSES = { pending = 1, leased = 1, sending = 1, in_doubt = 1, quarantined = 1 }
+
 -- The state; false when there is something that is none: whoever can write here can write anything.
 local function read(raw)
   if not raw then return nil end
   local ok, st = pcall(cjson.decode, raw)
-  if ok and type(st) == 'table' and type(st.s) == 'string' and type(st.i) == 'string' and type(st.b) == 'number'
-    and type(st.d) == 'number' and (st.k == nil or type(st.k) == 'string') and type(st.x or 0) == 'number'
-    and (st.h == nil or type(st.h) == 'table') then return st end
+  if ok and type(st) == 'table' and STATUSES[st.s] and STATUSES[st.v or st.s] and type(st.i) == 'string'
+    and natural(st.b) and natural(st.d) and natural(st.x or 0) and type(st.k or '') == 'string'
+    and type(st.h or {}) == 'table' then return st end
   return false
+end
+
+-- Fields of the payload; nothing for a stream id that is none, too.
+local function payload(st)
+  local found = redis.pcall('XRANGE', S, st.i, st.i)
+  return not found.err and found[1] and found[1][2]
 end
 local function load(id) return read(redis.call('HGET', ST, id)) end
 
@@ -37,10 +47,8 @@ end
 
 local function save(id, st, was)
   redis.call('HSET', ST, id, cjson.encode(st))
-  if was ~= st.s then
-    redis.call('HINCRBY', M, 'n:' .. was, -1)
-    redis.call('HINCRBY', M, 'n:' .. st.s, 1)
-  end
+  redis.call('HINCRBY', M, 'n:' .. was, -1)
+  redis.call('HINCRBY', M, 'n:' .. st.s, 1)
   if st.s ~= 'leased' and st.s ~= 'sending' then redis.call('ZREM', LEASE, id) end
   schedule(id, st)
 end
@@ -51,8 +59,8 @@ local function remove(id, st)
   redis.call('ZREM', DUE, id)
   redis.call('ZREM', LEASE, id)
   if not st then return end
-  redis.call('XDEL', S, st.i)
-  redis.call('HINCRBY', M, 'bytes', -st.b)
+  redis.pcall('XDEL', S, st.i)
+  redis.call('HINCRBY', M, 'bytes', string.format('%.0f', 0 - st.b))
   redis.call('HINCRBY', M, 'n:' .. st.s, -1)
   if not st.k then return end
   redis.call('ZREM', ORD, st.k .. ':' .. id)
@@ -75,21 +83,4 @@ end
 local function held(id)
   local ends = redis.call('ZSCORE', LEASE, id)
   return ends and tonumber(ends) > now
-end
-
--- Evicts the oldest that nobody holds, looking at `most` at most, while `wanted(time)` says so.
-local function evict(most, wanted, tell)
-  local skip = 0
-  for _ = 1, most do
-    local id, at = unpack(redis.call('ZRANGE', ALL, skip, skip, 'WITHSCORES'))
-    if not id or not wanted(tonumber(at)) then return end
-    if held(id) then
-      skip = skip + 1
-    else
-      local st = load(id)
-      remove(id, st)
-      redis.call('HINCRBY', M, 'evicted', 1)
-      tell(id, st or { b = 0 })
-    end
-  end
 end

@@ -6,15 +6,15 @@ for n = 3, #ARGV do
   local raw = redis.call('HGET', ST, ARGV[n])
   if raw then
     local st = read(raw)
-    local entry = st and redis.call('XRANGE', S, st.i, st.i)[1]
+    local stored = st and payload(st)
     local fields, size = false, 0
-    if entry then
+    if stored then
       fields = {}
-      for i = 1, #entry[2], 2 do
-        if bodies or entry[2][i] == 'r' then
-          fields[#fields + 1] = entry[2][i]
-          fields[#fields + 1] = entry[2][i + 1]
-          size = size + #entry[2][i + 1]
+      for i = 1, #stored, 2 do
+        if bodies or stored[i] == 'r' then
+          fields[#fields + 1] = stored[i]
+          fields[#fields + 1] = stored[i + 1]
+          size = size + #stored[i + 1]
         end
       end
       if size > max_payload then fields = false end

@@ -1,0 +1,290 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { CaptureQueue, type CaptureQueueOptions } from '../../../src/dead-letter/capture-queue.ts'
+import type { DeadLetterRecord } from '../../../src/dead-letter/record.ts'
+import type { DeadLetterStore } from '../../../src/dead-letter/store.ts'
+import { memoryDeadLetters } from '../../../src/stores/memory/dead-letters.ts'
+import {
+  channels,
+  type DeadLetterDroppedEvent,
+  type DeadLetterDurableEvent,
+} from '../../../src/telemetry/channels.ts'
+import { Reporter } from '../../../src/telemetry/reporter.ts'
+import { makeRecord } from '../../contracts/dead-letter-records.ts'
+
+/** A store whose `add` can be made to fail, hang or lose its reply. */
+function unreliable(): DeadLetterStore & { mode: 'up' | 'fail' | 'hang' | 'lose-reply'; adds: number } {
+  const inner = memoryDeadLetters({ maxRecords: 50_000 })
+  const store = Object.assign(Object.create(inner) as DeadLetterStore, {
+    mode: 'up' as 'up' | 'fail' | 'hang' | 'lose-reply',
+    adds: 0,
+  })
+  for (const name of [
+    'get',
+    'list',
+    'stats',
+    'claim',
+    'renew',
+    'settle',
+    'requeue',
+    'discard',
+    'close',
+  ] as const) {
+    Object.defineProperty(store, name, { value: (inner[name] as () => unknown).bind(inner) })
+  }
+  store.add = async (records, options) => {
+    store.adds++
+    if (store.mode === 'fail') throw new Error('connection refused')
+    if (store.mode === 'hang') await new Promise(() => undefined)
+    const result = await inner.add(records, options)
+    if (store.mode === 'lose-reply') throw new Error('reply lost')
+    return result
+  }
+  return store
+}
+
+const queues: CaptureQueue[] = []
+afterEach(async () => {
+  for (const queue of queues.splice(0)) await queue.close(0)
+})
+
+function queueOn(store: DeadLetterStore, options: Partial<CaptureQueueOptions> = {}): CaptureQueue {
+  const queue = new CaptureQueue({
+    store,
+    spool: undefined,
+    maxQueued: 10_000,
+    maxQueuedBytes: 64 * 1024 * 1024,
+    storeTimeoutMs: 50,
+    onDrop: undefined,
+    reporter: new Reporter('test', quiet),
+    logger: quiet,
+    ...options,
+  })
+  queues.push(queue)
+  return queue
+}
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+async function total(store: DeadLetterStore): Promise<number> {
+  return (await store.stats()).total
+}
+
+describe('the capture queue', () => {
+  it('stores what is pushed in few batches, and tells when it is durable', async () => {
+    const durable: DeadLetterDurableEvent[] = []
+    const listener = (event: DeadLetterDurableEvent): number => durable.push(event)
+    channels.deadLetterDurable.subscribe(listener)
+    const store = unreliable()
+    const queue = queueOn(store)
+    const records = Array.from({ length: 1200 }, () => makeRecord())
+    for (const record of records) queue.push(record)
+    expect(await queue.flush(5000)).toBe(true)
+    channels.deadLetterDurable.unsubscribe(listener)
+    expect(store.adds).toBe(3)
+    expect(await total(store)).toBe(1200)
+    expect(durable).toEqual(records.map(({ id }) => ({ id, where: 'store' })))
+  })
+
+  it('goes to the spool when the store fails, and drains it when the store is back', async () => {
+    const store = unreliable()
+    const spool = memoryDeadLetters({ maxRecords: 5000 })
+    const queue = queueOn(store, { spool })
+    store.mode = 'fail'
+    const records = Array.from({ length: 700 }, (_, i) =>
+      i % 10 === 0 ? makeRecord({ replayable: false, notReplayableReason: 'body_too_large' }) : makeRecord(),
+    )
+    for (const record of records) queue.push(record)
+    expect(await queue.flush(5000)).toBe(true)
+    expect(await total(spool)).toBe(700)
+    expect(await total(store)).toBe(0)
+    store.mode = 'up'
+    await expect
+      .poll(
+        async () => {
+          queue.push(records[0]!)
+          return total(spool)
+        },
+        { timeout: 10_000, interval: 50 },
+      )
+      .toBe(0)
+    expect(await total(store)).toBe(700)
+    expect((await store.stats()).byStatus.quarantined).toBe(70)
+  })
+
+  it('goes to the spool when the store does not answer in time', async () => {
+    const store = unreliable()
+    const spool = memoryDeadLetters()
+    const queue = queueOn(store, { spool })
+    store.mode = 'hang'
+    queue.push(makeRecord())
+    expect(await queue.flush(5000)).toBe(true)
+    expect(await total(spool)).toBe(1)
+  })
+
+  it('keeps one entry, though the reply to the first attempt was lost', async () => {
+    const store = unreliable()
+    const queue = queueOn(store)
+    store.mode = 'lose-reply'
+    queue.push(makeRecord())
+    await expect.poll(() => store.adds).toBeGreaterThan(0)
+    store.mode = 'up'
+    expect(await queue.flush(5000)).toBe(true)
+    expect(await total(store)).toBe(1)
+  })
+
+  it('does not bring back through the spool what was replayed in the meantime', async () => {
+    const store = unreliable()
+    const spool = memoryDeadLetters()
+    const queue = queueOn(store, { spool })
+    const record = makeRecord()
+    store.mode = 'lose-reply'
+    queue.push(record)
+    await queue.flush(5000)
+    expect(await total(spool)).toBe(1)
+    const { items } = await store.claim({ limit: 1, leaseMs: 1000 })
+    const replay = { at: 1, outcome: 'done' } as const
+    expect(await store.settle(record.id, items[0]!.fence, { outcome: 'done', replay })).toBe('done')
+    store.mode = 'up'
+    await expect
+      .poll(
+        async () => {
+          queue.push(makeRecord())
+          return total(spool)
+        },
+        { timeout: 10_000, interval: 50 },
+      )
+      .toBe(0)
+    expect(await store.get(record.id)).toBeUndefined()
+  })
+
+  it('keeps records in memory until the store is back when there is no spool, and says so once', async () => {
+    const store = unreliable()
+    const said: string[] = []
+    const queue = queueOn(store, { logger: { ...quiet, warn: (_context, message) => said.push(message) } })
+    store.mode = 'fail'
+    for (let i = 0; i < 5; i++) queue.push(makeRecord())
+    await expect.poll(() => store.adds).toBeGreaterThan(2)
+    store.mode = 'up'
+    expect(await queue.flush(5000)).toBe(true)
+    expect(await total(store)).toBe(5)
+    expect(said).toEqual([expect.stringContaining('without a spool')])
+  })
+
+  it('warns at the start about a remote store without a spool', () => {
+    const said: string[] = []
+    queueOn(Object.assign(unreliable(), { remote: true }), {
+      logger: { ...quiet, warn: (_context, message) => said.push(message) },
+    })
+    expect(said).toEqual([expect.stringContaining('no `spool`')])
+  })
+
+  it('drops the newest when it is full, by count and by bytes, and tells', async () => {
+    const events: DeadLetterDroppedEvent[] = []
+    const listener = (event: DeadLetterDroppedEvent): number => events.push(event)
+    channels.deadLetterDropped.subscribe(listener)
+    const dropped: [DeadLetterRecord, string][] = []
+    const store = unreliable()
+    store.mode = 'fail'
+    const queue = queueOn(store, { maxQueued: 2, onDrop: (record, reason) => dropped.push([record, reason]) })
+    const records = [makeRecord(), makeRecord(), makeRecord()]
+    for (const record of records) queue.push(record)
+    expect(dropped).toEqual([[records[2], 'queue-full']])
+    const small = queueOn(store, {
+      maxQueuedBytes: 10_000,
+      onDrop: (record, reason) => dropped.push([record, reason]),
+    })
+    const big = makeRecord({ request: { body: new Uint8Array(9000) } })
+    small.push(big)
+    expect(dropped[1]).toEqual([big, 'queue-full'])
+    channels.deadLetterDropped.unsubscribe(listener)
+    expect(events.map(({ id, reason }) => [id, reason])).toEqual([
+      [records[2]!.id, 'queue-full'],
+      [big.id, 'queue-full'],
+    ])
+  })
+
+  it('offers to the spool what the store has no room for, and drops what the spool has none for', async () => {
+    const store = memoryDeadLetters({ maxBytes: 1024 })
+    const spool = memoryDeadLetters({ maxBytes: 8192 })
+    const dropped: [string, string][] = []
+    const queue = queueOn(store, { spool, onDrop: ({ id }, reason) => dropped.push([id, reason]) })
+    const fits = makeRecord({ request: { body: new Uint8Array(4000) } })
+    const huge = makeRecord({ request: { body: new Uint8Array(9000) } })
+    queue.push(fits)
+    queue.push(huge)
+    await queue.flush(5000)
+    expect(await spool.get(fits.id)).toBeDefined()
+    expect(dropped).toEqual([[huge.id, 'store-full']])
+  })
+
+  it('lets a hook that throws, and a record that cannot be made, harm nobody', async () => {
+    const store = unreliable()
+    const failures: object[] = []
+    const log = (context: object): number => failures.push(context)
+    const queue = queueOn(store, {
+      maxQueued: 1,
+      reporter: new Reporter('test', { info: log, warn: log, error: log }),
+      onDrop: () => {
+        throw new Error('a bug')
+      },
+    })
+    await queue.capture(() => Promise.reject(new Error('no record')))
+    queue.push(makeRecord())
+    queue.push(makeRecord())
+    expect(await queue.flush(5000)).toBe(true)
+    expect(failures).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ hook: 'deadLetter' }),
+        expect.objectContaining({ hook: 'onDrop' }),
+      ]),
+    )
+  })
+
+  it('waits in close for records that are still being made', async () => {
+    const store = unreliable()
+    const queue = queueOn(store)
+    let make!: (record: DeadLetterRecord) => void
+    void queue.capture(() => new Promise((resolve) => (make = resolve)))
+    const closed = queue.close(5000)
+    expect(queue.open).toBe(false)
+    make(makeRecord())
+    await closed
+    expect(await total(store)).toBe(1)
+  })
+
+  it('gives up in close after its time, and hands the rest to onDrop', async () => {
+    const store = unreliable()
+    store.mode = 'hang'
+    const dropped: string[] = []
+    const queue = queueOn(store, {
+      storeTimeoutMs: 10_000,
+      onDrop: (_record, reason) => dropped.push(reason),
+    })
+    queue.push(makeRecord())
+    queue.push(makeRecord())
+    const began = performance.now()
+    await queue.close(50)
+    expect(performance.now() - began).toBeLessThan(1000)
+    expect(dropped).toEqual(['closed', 'closed'])
+  })
+
+  it('stores at close what waited for a store that is back', async () => {
+    const store = unreliable()
+    store.mode = 'fail'
+    const queue = queueOn(store)
+    queue.push(makeRecord())
+    await expect.poll(() => store.adds).toBeGreaterThan(2)
+    store.mode = 'up'
+    await queue.close(3000)
+    expect(await total(store)).toBe(1)
+  })
+
+  it('drains what another process left in the spool', async () => {
+    const store = unreliable()
+    const spool = memoryDeadLetters()
+    await spool.add([makeRecord(), makeRecord()])
+    queueOn(store, { spool })
+    await expect.poll(() => total(store), { timeout: 5000 }).toBe(2)
+    expect(await total(spool)).toBe(0)
+  })
+})
