@@ -140,7 +140,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   }
 
   /**
-   * A transition that another process, or this one, made. Returns false for one that cannot be true: its epoch lies in
+   * A transition that another process, or this one, made, or a slot that came back. Returns false for one that cannot be true: its epoch lies in
    * the future of the server's clock.
    */
   pushed(id: string, view: View, serverMs: number): boolean {
@@ -149,8 +149,10 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     if (view.epoch > (serverNow + FUTURE_MS) * 1_000) return false
     for (const circuit of this.#registry.values()) {
       const { shared } = circuit
-      if (shared?.id !== id || view.epoch <= circuit.machine.epoch) continue
-      if (!shared.degraded) this.#apply(circuit, view)
+      if (shared?.id !== id || view.epoch < circuit.machine.epoch) continue
+      // no transition: a probe's slot came back
+      if (view.epoch === circuit.machine.epoch) shared.askAt = 0
+      else if (!shared.degraded) this.#apply(circuit, view)
       // its own state is to be compared first, and the reply to that may have been on its way already
       else if (this.#health.connected) this.#send([circuit])
     }
