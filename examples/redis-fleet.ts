@@ -25,7 +25,7 @@ async function pod(pod: string, redisUrl: string, url: string, spoolFile: string
     name: 'crm',
     store,
     retry: false,
-    circuitBreaker: { failureThreshold: 4, timeoutMs: 500 },
+    circuitBreaker: { failureThreshold: 4, timeoutMs: 1_500 },
     deadLetter: { spool: spool.deadLetters },
   })
   setGlobalDispatcher(new Agent().compose(stack))
@@ -71,9 +71,9 @@ async function fleet(): Promise<void> {
   await Promise.all([tell(a, 'open'), tell(b, 'open')])
   for (const pod of [a, b]) await tell(pod, 'call')
 
-  // Half a second later two probes, wherever they are made, close it for all.
+  // A second and a half later two probes, wherever they are made, close it for all.
   provider.answer(200)
-  await sleep(600)
+  await sleep(1_600)
   for (const pod of [a, b]) await tell(pod, 'call')
   await Promise.all([tell(a, 'closed'), tell(b, 'closed')])
   console.log(`the provider saw ${provider.received.length} of 8 calls`)

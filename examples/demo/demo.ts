@@ -15,7 +15,7 @@ import { paint, Timeline } from './timeline.ts'
 //   DEMO_FAULT=lose|duplicate|corrupt npm run demo     the provider betrays us once: the audit must find it
 
 const token = 'demo-token'
-const fault = faults.find((one): one is Fault => one === process.env['DEMO_FAULT'])
+const fault = faultOf(process.env['DEMO_FAULT'])
 const directory = mkdtempSync(join(tmpdir(), 'undici-resilience-demo-'))
 const file = join(directory, 'dead-letters.db')
 
@@ -34,7 +34,7 @@ function open(): { stack: ResilienceStack; close: () => Promise<void> } {
     name: 'shop',
     store,
     retry: { initialBackoffMs: 60, maxBackoffMs: 400, idempotencyKey: true },
-    circuitBreaker: { failureThreshold: 5, windowMs: 2_000, timeoutMs: 700 },
+    circuitBreaker: { failureThreshold: 5, windowMs: 2_000, timeoutMs: 700, maxTimeoutMs: 1_000 },
   })
   setGlobalDispatcher(agent.compose(stack))
   return { stack, close: () => stack.close().then(() => store.close()) }
@@ -145,6 +145,14 @@ for (const [what, ids] of Object.entries({ lost, duplicates, corrupted })) {
   if (ids.length > 0) console.log(`${what}: ${ids.join(', ')}`)
 }
 process.exitCode = faultless ? 0 : 1
+
+function faultOf(name: string | undefined): Fault | undefined {
+  const fault = faults.find((one) => one === name)
+  if (name !== undefined && fault === undefined) {
+    throw new RangeError(`DEMO_FAULT must be one of ${faults.join(', ')}, got ${name}`)
+  }
+  return fault
+}
 
 /** The `call` label of every dead letter that is kept. */
 async function letterLabels({ deadLetters }: ResilienceStack): Promise<Set<string>> {

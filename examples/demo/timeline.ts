@@ -8,7 +8,7 @@ import {
 
 type Colour = Parameters<typeof styleText>[0]
 
-/** Lines of one kind shown in a chapter before the rest is only counted. */
+/** Lines of one kind shown in a chapter before the rest is only counted, unless there is news in them. */
 const SHOWN = 2
 
 /** `styleText` asks the stream: no colour into a pipe, or with NO_COLOR. */
@@ -21,9 +21,11 @@ export class Timeline {
   /** Calls that were sent more than once, by their label. */
   readonly retried = new Set<string>()
   readonly #startedAt = performance.now()
+  /** Waits that were not shown. */
   #retries: number[] = []
   #letters = new Map<string, number>()
-  #lettersShown = 0
+  /** What was shown in this chapter: how many lines of a kind, and which news. */
+  #shown = { retries: 0, letters: 0, news: new Set<string>() }
 
   constructor() {
     channels.retryScheduled.subscribe((event) => this.#retry(event))
@@ -38,20 +40,20 @@ export class Timeline {
 
   /** Ends a chapter with what was only counted, and a sentence of its own. */
   sum(sentence: string): void {
-    const more = this.#retries.slice(SHOWN)
+    const more = this.#retries
     if (more.length > 0) {
       const [least, most] = [Math.min(...more), Math.max(...more)].map(Math.round)
       const range = least === most ? `${least}` : `${least} to ${most}`
       this.#say('retry', 'yellow', `… and ${more.length} more, after ${range} ms`)
     }
     const letters = [...this.#letters.values()].reduce((sum, count) => sum + count, 0)
-    if (letters > this.#lettersShown) {
+    if (letters > this.#shown.letters) {
       const reasons = [...this.#letters].map(([reason, count]) => `${count} ${reason}`).join(', ')
-      this.#say('dead letter', 'magenta', `… ${letters} in all: ${reasons}`)
+      this.#say('dead letter', 'magenta', `… ${reasons} in all`)
     }
     this.#retries = []
     this.#letters = new Map()
-    this.#lettersShown = 0
+    this.#shown = { retries: 0, letters: 0, news: new Set() }
     this.note(sentence)
   }
 
@@ -62,9 +64,12 @@ export class Timeline {
   #retry(event: RetryScheduledEvent): void {
     const call = event.labels?.['call']
     if (call !== undefined) this.retried.add(call)
-    this.#retries.push(event.delayMs)
-    if (this.#retries.length > SHOWN) return
-    const why = event.statusCode ?? event.code ?? 'failed'
+    const why = String(event.statusCode ?? event.code ?? 'failed')
+    if (!this.#isNews(why) && this.#shown.retries >= SHOWN) {
+      this.#retries.push(event.delayMs)
+      return
+    }
+    this.#shown.retries += 1
     const asked = event.retryAfterMs === undefined ? '' : ` (Retry-After: ${event.retryAfterMs / 1000})`
     const next = `attempt ${event.attempt + 1} in ${Math.round(event.delayMs)} ms`
     this.#say('retry', 'yellow', `${path(event)}  ${why}${asked} → ${next}`)
@@ -78,10 +83,16 @@ export class Timeline {
 
   #letter(event: DeadLetterCapturedEvent): void {
     this.#letters.set(event.reason, (this.#letters.get(event.reason) ?? 0) + 1)
-    if (this.#lettersShown >= SHOWN) return
-    this.#lettersShown += 1
+    const news = this.#isNews(`${event.reason}${event.attempts === 0 ? ', never sent' : ''}`)
+    if (!news && this.#shown.letters >= SHOWN) return
+    this.#shown.letters += 1
     const attempts = event.attempts === 1 ? '1 attempt' : `${event.attempts} attempts`
     this.#say('dead letter', 'magenta', `${path(event)}  ${event.reason}, ${attempts}, ${event.delivery}`)
+  }
+
+  #isNews(what: string): boolean {
+    const before = this.#shown.news.size
+    return this.#shown.news.add(what).size > before
   }
 
   #say(what: string, colour: Colour, text: string): void {

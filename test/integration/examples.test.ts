@@ -10,7 +10,7 @@ const folder = 'examples'
 /** Runs an example as a reader does; it must end by itself, with exit code 0 and nothing on stderr. */
 async function output(name: string): Promise<string> {
   const args = ['--import', './examples/support/from-source.ts', join(folder, `${name}.ts`)]
-  const { stdout, stderr } = await run(process.execPath, args, { timeout: 30_000 })
+  const { stdout, stderr } = await run(process.execPath, args, { timeout: 45_000 })
   expect(stderr).toBe('')
   return stdout
 }
@@ -67,7 +67,7 @@ const examples: Record<string, (string | RegExp)[]> = {
   ],
 }
 
-describe.concurrent('the example', () => {
+describe.concurrent('the example', { timeout: 60_000 }, () => {
   it.each(Object.keys(examples))('%s does what it shows, and ends by itself', async (name) => {
     const lines = (await output(name)).split('\n')
     for (const line of examples[name] ?? []) {
