@@ -1,0 +1,76 @@
+import { createRequire } from 'node:module'
+import { Agent, type Dispatcher, setGlobalDispatcher } from 'undici'
+import { memoryStore } from 'undici-resilience'
+import { createHubSpotAgent } from 'undici-resilience/providers/hubspot'
+import { createSendGridAgent } from 'undici-resilience/providers/sendgrid'
+import { FakeHubSpot } from '../../test/support/providers/fake-hubspot.ts'
+import { FakeSendGrid } from '../../test/support/providers/fake-sendgrid.ts'
+
+// In your application: import { Client } from '@hubspot/api-client', import sendgrid from '@sendgrid/client'.
+const require = createRequire(import.meta.url)
+const { Client: HubSpot } = require('@hubspot/api-client') as { Client: new (options: object) => HubSpotSdk }
+const sendgrid = require('@sendgrid/client') as SendGridSdk
+
+const crm = await new FakeHubSpot('pat-na1-example').start()
+const mail = await new FakeSendGrid('SG.example').start()
+
+// The global dispatcher hands each request to the Agent of its provider, and everything else to a plain Agent.
+const store = memoryStore()
+const hubspotAgent = createHubSpotAgent({ baseUrl: crm.origin, store })
+const sendgridAgent = createSendGridAgent({ baseUrl: mail.origin, store })
+const byOrigin = new Map<string, Dispatcher>([
+  [crm.origin, hubspotAgent],
+  [mail.origin, sendgridAgent],
+])
+setGlobalDispatcher(
+  new Agent().compose(
+    (dispatch) =>
+      function route(options, handler) {
+        const agent = byOrigin.get(String(options.origin))
+        return agent === undefined ? dispatch(options, handler) : agent.dispatch(options, handler)
+      },
+  ),
+)
+
+// @hubspot/api-client 14 calls the global fetch. Its own retries repeat creates: leave them off.
+const hubspotSdk = new HubSpot({
+  accessToken: 'pat-na1-example',
+  basePath: crm.origin,
+  numberOfApiCallRetries: 0,
+})
+crm.faults = [{ instead: crm.limited(200) }]
+const contact = await hubspotSdk.crm.contacts.basicApi.create({
+  properties: { email: 'ada@example.com' },
+  associations: [],
+})
+console.log(`hubspot: contact ${contact.id} after ${crm.requests.length} requests`)
+
+// @sendgrid/client 8 is built on axios, which goes past any dispatcher until it is told to fetch.
+sendgrid.setApiKey('SG.example')
+sendgrid.setDefaultRequest('baseUrl', mail.origin)
+sendgrid.setDefaultRequest('adapter', 'fetch')
+mail.faults = [{ instead: mail.limited(200) }]
+const [answer] = await sendgrid.request({
+  method: 'POST',
+  url: '/v3/mail/send',
+  body: {
+    personalizations: [{ to: [{ email: 'ada@example.com' }] }],
+    from: { email: 'shop@example.com' },
+    subject: 'Hello',
+  },
+})
+console.log(`sendgrid: ${answer.statusCode} after ${mail.requests.length} requests`)
+
+await Promise.all([hubspotAgent.close(), sendgridAgent.close()])
+await store.close()
+await Promise.all([crm.close(), mail.close()])
+
+interface HubSpotSdk {
+  crm: { contacts: { basicApi: { create(input: object): Promise<{ id: string }> } } }
+}
+
+interface SendGridSdk {
+  setApiKey(key: string): void
+  setDefaultRequest(name: string, value: unknown): void
+  request(request: object): Promise<[{ statusCode: number }]>
+}
