@@ -1,0 +1,40 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+
+/** A TCP proxy before a server, whose answers can be made to come late. */
+export interface SlowProxy {
+  readonly port: number
+  /** How late each answer comes from now on, in milliseconds. */
+  delayMs: number
+  close(): Promise<void>
+}
+
+export async function startSlowProxy(target: number, delayMs = 0): Promise<SlowProxy> {
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = connect(target, '127.0.0.1')
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        sockets.delete(socket)
+        client.destroy()
+        upstream.destroy()
+      })
+    }
+    client.pipe(upstream)
+    upstream.on('data', (chunk) => {
+      if (proxy.delayMs === 0) client.write(chunk)
+      else setTimeout(() => client.writable && client.write(chunk), proxy.delayMs).unref()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const proxy: SlowProxy = {
+    port: (server.address() as AddressInfo).port,
+    delayMs,
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+  return proxy
+}
