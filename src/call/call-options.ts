@@ -35,7 +35,11 @@ export function currentCallScope(): CallScope | undefined {
 
 export function runInCallScope<T>(scope: CallScope, run: () => T): T {
   used = true
-  return storage.run({ ...storage.getStore(), ...scope }, run)
+  const outer = storage.getStore()
+  const merged = { ...outer, ...scope }
+  if (outer?.labels !== undefined && scope.labels !== undefined)
+    merged.labels = { ...outer.labels, ...scope.labels }
+  return storage.run(merged, run)
 }
 
 const known = ['idempotencyKey', 'labels', 'retry', 'deadLetter', 'orderingKey'] as const

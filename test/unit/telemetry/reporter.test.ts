@@ -1,0 +1,48 @@
+import { describe, expect, it, vi } from 'vitest'
+import { channels, type AttemptFailedEvent } from '../../../src/telemetry/channels.ts'
+import { Reporter } from '../../../src/telemetry/reporter.ts'
+
+const event: AttemptFailedEvent = {
+  integration: 'crm',
+  method: 'GET',
+  url: 'http://a/',
+  attempt: 1,
+  durationMs: 3,
+  error: new Error('x'),
+}
+const logger = () => ({ info: vi.fn(), warn: vi.fn(), error: vi.fn() })
+
+describe('Reporter', () => {
+  it('hears nothing, so that nothing is built, without a logger and a listener', () => {
+    expect(new Reporter('crm').hears(channels.attemptFailed)).toBe(false)
+    expect(new Reporter('crm', logger()).hears(channels.attemptFailed)).toBe(true)
+    const listen = () => undefined
+    channels.attemptFailed.subscribe(listen)
+    expect(new Reporter('crm').hears(channels.attemptFailed)).toBe(true)
+    channels.attemptFailed.unsubscribe(listen)
+  })
+
+  it('tells a listener and the logger the same; the error stands under `err`, where pino looks', () => {
+    const heard: unknown[] = []
+    const listen = (told: AttemptFailedEvent) => heard.push(told)
+    channels.attemptFailed.subscribe(listen)
+    const log = logger()
+    new Reporter('crm', log).attemptFailed(event)
+    channels.attemptFailed.unsubscribe(listen)
+    expect(heard).toEqual([event])
+    const { error, ...context } = event
+    expect(log.warn).toHaveBeenCalledWith({ ...context, err: error }, 'attempt 1 failed')
+  })
+
+  it('does not let a logger that throws reach the call', async () => {
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    const bad = {
+      ...logger(),
+      warn: () => {
+        throw new Error('full disk')
+      },
+    }
+    new Reporter('crm', bad).attemptFailed(event)
+    expect((await warned).message).toContain('the logger threw: Error: full disk')
+  })
+})
