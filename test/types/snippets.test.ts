@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { glob } from 'node:fs/promises'
+import { glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
@@ -65,7 +64,8 @@ it('every TypeScript snippet of the README and the docs compiles', async () => {
   for (const name of Object.keys(index)) imports.set(name, 'undici-resilience')
 
   const names: string[] = []
-  const documents = ['README.md', ...(await Array.fromAsync(glob('docs/**/*.md', { cwd: root })))]
+  const documents = ['README.md']
+  for await (const document of glob('docs/**/*.md', { cwd: root })) documents.push(document)
   for (const document of documents) {
     for (const { code, line } of snippetsOf(await readFile(join(root, document), 'utf8'))) {
       const name = `${document.replaceAll('/', '_').replace('.md', '')}_line_${line}.ts`

@@ -71,7 +71,7 @@ describe('a handler of the old API', () => {
     adapter.onBodySent(Buffer.from('x'))
     adapter.onRequestSent()
     adapter.onResponseStarted()
-    expect(legacy.onComplete.mock.calls[0]![0].map(String)).toEqual(['t', '1'])
+    expect((legacy.onComplete.mock.calls[0]![0] as Buffer[]).map(String)).toEqual(['t', '1'])
     expect(legacy.onError).toHaveBeenCalledWith(error)
     expect(legacy.onUpgrade.mock.calls[0]![2]).toBe('socket')
     for (const heard of [legacy.onBodySent, legacy.onRequestSent, legacy.onResponseStarted]) {
