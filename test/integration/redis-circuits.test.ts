@@ -42,13 +42,11 @@ function open(client: RedisClient = user, options: RedisStoreOptions = {}): Redi
   return store
 }
 
+// ioredis 6 types its options by what they make of replies, which exactOptionalPropertyTypes does not follow
+const Client = Redis as unknown as new (options: RedisOptions) => Redis
+
 function client(options: RedisOptions = {}): Redis {
-  const made = new Redis({
-    port: server.port,
-    host: '127.0.0.1',
-    ...options,
-    retryStrategy: () => null,
-  } as RedisOptions)
+  const made = new Client({ port: server.port, host: '127.0.0.1', ...options, retryStrategy: () => null })
   made.on('error', () => undefined)
   clients.push(made)
   return made
@@ -62,7 +60,8 @@ async function trip(breaker: CircuitBreaker, times = 3): Promise<void> {
 }
 const breakerOf = (store: RedisStore, name = 'api') =>
   new CircuitBreaker({ name, store, failureThreshold: 3, timeoutMs: 60_000 })
-const soon = (check: () => void): Promise<void> => vi.waitFor(check, { interval: 2, timeout: 4_000 })
+const soon = (check: () => void | Promise<void>): Promise<void> =>
+  vi.waitFor(check, { interval: 2, timeout: 4_000 })
 
 describe('clients as users have them', () => {
   test.each([
@@ -191,7 +190,7 @@ describe('scripts', () => {
     const store = open()
     const breakers = Array.from({ length: 20 }, (_one, at) => breakerOf(store, `api-${at}`))
     await untilPushed(store.circuits, store.circuits)
-    const degraded = vi.fn()
+    const degraded = vi.fn<() => void>()
     store.circuits.onChange(({ type }) => type === 'store' && degraded())
     for (let round = 0; round < 3; round++) {
       await user.script('FLUSH')
