@@ -20,12 +20,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
-// `| head` goes away: nothing more is to be said, and no error
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  if (stop.signal.aborted) process.exit(exitCodes.interrupted)
-  stop.abort()
-})
+// `| head` goes away, and says so at every further write: the command ends in good order, without an error
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    stop.abort()
+  })
+}
 
 const context: CommandContext = {
   terminal,

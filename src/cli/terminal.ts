@@ -76,9 +76,12 @@ export class Terminal {
     this.#stderr.write(CLEAR_LINE)
   }
 
-  /** Waits until the reader has taken what was written: a long export does not pile up in memory. */
+  /**
+   * Waits until the reader has taken what was written: a long export does not pile up in memory. When the reader went
+   * away, that is told to whoever listens for the stream's error.
+   */
   async drained(): Promise<void> {
-    if (this.#stdout.writableNeedDrain) await once(this.#stdout, 'drain')
+    if (this.#stdout.writableNeedDrain) await once(this.#stdout, 'drain').catch(() => undefined)
   }
 
   /**

@@ -1,0 +1,184 @@
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { DeadLetterRecord } from '../../src/dead-letter/record.ts'
+import { sqliteStore } from '../../src/sqlite.ts'
+import type { ResilienceStore } from '../../src/store.ts'
+import { makeRecord, type RecordChanges } from '../contracts/dead-letter-records.ts'
+import { type CliResult, runCli } from '../support/cli.ts'
+import { ok, type Provider, startProvider, status } from '../support/provider.ts'
+
+let folder: string
+let path: string
+let store: ResilienceStore
+let provider: Provider
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cli-replay-'))
+  path = join(folder, 'store.db')
+  store = sqliteStore(path)
+  provider = await startProvider()
+})
+
+afterEach(async () => {
+  await provider.close()
+  await store.close()
+  await rm(folder, { recursive: true })
+})
+
+function replay(args: string[], options: Parameters<typeof runCli>[1] = {}): Promise<CliResult> {
+  return runCli(
+    ['dead-letters', 'replay', '--store', `sqlite:${path}`, '--allow-origin', provider.url, ...args],
+    options,
+  )
+}
+
+function recordTo(url: string, changes: RecordChanges = {}): DeadLetterRecord {
+  return makeRecord({ ...changes, request: { url, ...changes.request } })
+}
+
+async function statusOf(id: string): Promise<string | undefined> {
+  return (await store.deadLetters.get(id))?.status
+}
+
+it('sends entries to the allowed origin alone, with the credentials of the environment, which are never printed', async () => {
+  const forged = await startProvider()
+  const here = recordTo(`${provider.url}/contacts/1`, { request: { omittedHeaders: ['authorization'] } })
+  const there = recordTo(`${forged.url}/steal`, { request: { omittedHeaders: ['authorization'] } })
+  const tricky = recordTo(`${provider.url}@127.0.0.1:${forged.port}/steal`)
+  await store.deadLetters.add([here, there, tricky])
+  const result = await replay(['--all', '--credentials-env', `${provider.url}=authorization:TOKEN`], {
+    env: { TOKEN: 'Bearer hunter2' },
+  })
+  expect(result.code, result.stderr).toBe(0)
+  expect(result.stdout).toMatch(/^done {2,}1$/m)
+  expect(`${result.stdout}${result.stderr}`).not.toContain('hunter2')
+  expect(provider.received.map(({ method, url }) => `${method} ${url}`)).toEqual(['PUT /contacts/1'])
+  expect(provider.received[0]?.headers.authorization).toBe('Bearer hunter2')
+  expect(String(provider.received[0]?.body)).toBe('{"name":"Ada"}')
+  expect(forged.received).toEqual([])
+  expect(await store.deadLetters.get(here.id)).toBeUndefined()
+  expect(await statusOf(there.id)).toBe('pending')
+  await forged.close()
+})
+
+it('takes credentials from a module, and says when there is none', async () => {
+  const record = recordTo(`${provider.url}/x`, { labels: { tenant: 'a' } })
+  await store.deadLetters.add([record])
+  const module = join(folder, 'creds.mjs')
+  await writeFile(
+    module,
+    'export default async (record) => ({ authorization: `Bearer ${record.labels.tenant}` })\n',
+  )
+  const result = await replay(['--all', '--credentials', module, '--json'])
+  expect(result.json()).toMatchObject([
+    { type: 'entry', id: record.id, outcome: 'done', statusCode: 200 },
+    { type: 'summary', done: 1, sent: 1, cancelled: false },
+  ])
+  expect(provider.received[0]?.headers.authorization).toBe('Bearer a')
+  await writeFile(module, 'export const credentials = 1\n')
+  const wrong = await replay(['--all', '--credentials', module])
+  expect(wrong).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('must export a function by default') as string,
+  })
+  expect(await replay(['--all', '--credentials', join(folder, 'none.mjs')])).toMatchObject({ code: 2 })
+})
+
+it('sends nothing in a dry run, and says what would be sent and what is missing', async () => {
+  const plain = recordTo(`${provider.url}/x`)
+  const lacking = recordTo(`${provider.url}/y`, { request: { omittedHeaders: ['x-tenant'] } })
+  await store.deadLetters.add([plain, lacking])
+  const result = await replay(['--all', '--dry-run'])
+  expect(result.code).toBe(1)
+  expect(result.stdout).toMatch(new RegExp(`^would_send +${plain.id}`, 'm'))
+  expect(result.stdout).toMatch(new RegExp(`^refused +${lacking.id} .*"x-tenant" was not kept`, 'm'))
+  expect(provider.received).toEqual([])
+  expect(await statusOf(plain.id)).toBe('pending')
+})
+
+it('ends with 1 when something failed, and the entry comes back later', async () => {
+  provider.replies = [status(503), status(404), ok]
+  const records = [1, 2, 3].map((n) => recordTo(`${provider.url}/${n}`))
+  await store.deadLetters.add(records)
+  const result = await replay(['--all', '--concurrency', '1', '--json'])
+  expect(result.code).toBe(1)
+  expect(result.json().at(-1)).toMatchObject({ type: 'summary', done: 1, failed: 1, quarantined: 1 })
+  expect((await store.deadLetters.stats()).byStatus).toMatchObject({ pending: 1, quarantined: 1 })
+})
+
+it('sends what a person names, though it is quarantined or in doubt, and reports what it could not take up', async () => {
+  const named = recordTo(`${provider.url}/named`)
+  const doubtful = recordTo(`${provider.url}/doubt`, { delivery: 'unknown', request: { method: 'POST' } })
+  await store.deadLetters.add([named], { status: 'quarantined' })
+  await store.deadLetters.add([doubtful])
+  const first = await replay([named.id, 'nobody'])
+  expect(first.code).toBe(1)
+  expect(first.stderr).toContain('nobody: not there')
+  expect(first.stderr).not.toContain(named.id)
+  const held = await replay(['--all'])
+  expect(held.code).toBe(1)
+  expect(await statusOf(doubtful.id)).toBe('in_doubt')
+  const decided = await replay(['--status', 'in_doubt', '--unknown-delivery', 'replay'])
+  expect(decided.code, decided.stderr).toBe(0)
+  expect(provider.received.map(({ url }) => url)).toEqual(['/named', '/doubt'])
+})
+
+it('stops asking a provider that is down, so that an outage does not use up the replays', async () => {
+  provider.replies = [status(503)]
+  await store.deadLetters.add(Array.from({ length: 40 }, (_, n) => recordTo(`${provider.url}/${n}`)))
+  const result = await replay(['--all', '--rate', '1000', '--json'])
+  expect(result.code).toBe(1)
+  expect(provider.received.length).toBeLessThan(15)
+  const { items } = await store.deadLetters.list()
+  expect(items.filter(({ replayCount }) => replayCount === 0).length).toBeGreaterThan(25)
+})
+
+it('finishes what it is sending when it is interrupted, sends nothing more, and prints the summary', async () => {
+  let child: ChildProcess | undefined
+  provider.replies = [
+    (_request, response) => {
+      if (provider.received.length === 3) child?.kill('SIGINT')
+      setTimeout(() => response.end('ok'), 400)
+    },
+  ]
+  await store.deadLetters.add(Array.from({ length: 30 }, (_, n) => recordTo(`${provider.url}/${n}`)))
+  const result = await replay(['--all', '--concurrency', '3', '--rate', '1000'], {
+    started: (one) => (child = one),
+  })
+  expect(result.code).toBe(130)
+  expect(result.stdout).toMatch(/^interrupted {2,}yes/m)
+  expect(result.stdout).toMatch(/^done {2,}3$/m)
+  expect(provider.received).toHaveLength(3)
+  const { total, byStatus } = await store.deadLetters.stats()
+  expect({ total, ...byStatus }).toMatchObject({ total: 27, pending: 27, leased: 0, sending: 0 })
+})
+
+it('ends at once when it is interrupted a second time', async () => {
+  let child: ChildProcess | undefined
+  provider.replies = [
+    () => {
+      child?.kill('SIGINT')
+      setTimeout(() => child?.kill('SIGINT'), 200)
+    },
+  ]
+  const record = recordTo(`${provider.url}/x`)
+  await store.deadLetters.add([record])
+  const result = await replay(['--all'], { started: (one) => (child = one) })
+  expect(result.code).toBe(130)
+  expect(await statusOf(record.id)).toBe('sending')
+})
+
+it('ends in good order when its output goes away, and leaves nothing held', async () => {
+  provider.replies = [(_request, response) => void setTimeout(() => response.end('ok'), 20)]
+  await store.deadLetters.add(Array.from({ length: 60 }, (_, n) => recordTo(`${provider.url}/${n}`)))
+  const result = await replay(['--all', '--rate', '1000', '--json'], {
+    started: (child) => child.stdout?.once('data', () => child.stdout?.destroy()),
+  })
+  expect(result.code).toBe(130)
+  const { byStatus, total } = await store.deadLetters.stats()
+  expect(byStatus.leased + byStatus.sending).toBe(0)
+  expect(total).toBe(60 - provider.received.length)
+})
