@@ -25,6 +25,11 @@ export interface Verdict {
   circuitFailure?: boolean
   /** Captured as a dead letter when final. Default: `transient` and `rate-limited`; without a `kind` by the status. */
   deadLetter?: boolean
+  /**
+   * What a dead letter says of delivery. `unknown` for an answer that leaves open whether the server acted: a 5xx to a
+   * booking. Such an entry is not replayed without a decision. Default `responded`.
+   */
+  delivery?: 'unknown' | 'responded'
   /** The earliest time for a replay, epoch milliseconds: a quota that resets tomorrow. The call ends at once. */
   notBefore?: number
   /** The provider's own code and message, for errors and records. */

@@ -137,7 +137,8 @@ function reasonOf({ givenUp, outcome }: CapturedFacts): DeadLetterReason {
 
 /** The least certain of all attempts: one that may have arrived outweighs those that surely did not. */
 function deliveryOfCall(history: readonly AttemptRecord[], outcome: Outcome): Delivery {
-  const last: Delivery = outcome.kind === 'response' ? 'responded' : outcome.delivery
+  const last: Delivery =
+    outcome.kind === 'response' ? (outcome.verdict?.delivery ?? 'responded') : outcome.delivery
   let delivery = last
   for (const attempt of history.slice(0, -1)) {
     const one = attempt.code === undefined ? 'responded' : deliveryOfError({ code: attempt.code }, true)

@@ -51,12 +51,18 @@ export class AcuityClient extends ProviderClient {
     return this.json('POST', '/availability/check-times', { body: time, ...init })
   }
 
-  async listAppointments(query: AcuityAppointmentQuery = {}, init: CallInit = {}): Promise<AcuityAppointment[]> {
+  async listAppointments(
+    query: AcuityAppointmentQuery = {},
+    init: CallInit = {},
+  ): Promise<AcuityAppointment[]> {
     return this.json('GET', '/appointments', { query, ...init })
   }
 
   /** Books. Not repeatable: after a timeout or a 5xx it becomes a dead letter instead of a second appointment. */
-  async createAppointment(appointment: AcuityNewAppointment, init: CallInit = {}): Promise<AcuityAppointment> {
+  async createAppointment(
+    appointment: AcuityNewAppointment,
+    init: CallInit = {},
+  ): Promise<AcuityAppointment> {
     return this.json('POST', '/appointments', { body: appointment, ...init })
   }
 

@@ -1,6 +1,5 @@
 import { credentialOption } from '../shared/credential.ts'
 import { credentialHash } from '../shared/circuit-key.ts'
-import { definePreset } from '../shared/preset.ts'
 import { ProviderAgent } from '../shared/provider-agent.ts'
 import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
 import { splitOptions } from '../shared/split-options.ts'
@@ -28,10 +27,10 @@ export function mandrillProvider(apiKey: string | undefined): Provider {
   return {
     ...provider,
     // the key is not in a header, where the hook of other presets reads it
-    preset: definePreset({
+    preset: {
       ...preset,
       circuitBreaker: { ...preset.circuitBreaker, key: (request) => `${request.origin}#${hash}` },
-    }),
+    },
     innermost: attachKey(apiKey),
   }
 }

@@ -98,6 +98,15 @@ describe('options over a preset', () => {
   })
 })
 
+describe('a 5xx to a POST that only reads', () => {
+  it('leaves nothing in doubt', () => {
+    const verdict = hubspot.classify(
+      classified(500, { method: 'POST', path: '/crm/v3/objects/contacts/search' }),
+    )
+    expect(verdict).toEqual({})
+  })
+})
+
 describe.each(Object.entries(presets))('the preset %s', (_name, preset) => {
   it('makes a stack as it is', async () => {
     await resilience(preset).close()
@@ -115,5 +124,15 @@ describe.each(Object.entries(presets))('the preset %s', (_name, preset) => {
   it('leaves room for a retry within the total time, and waits no longer than it', () => {
     expect(preset.totalTimeoutMs).toBeGreaterThanOrEqual(2 * preset.attemptTimeoutMs)
     expect(preset.retry.maxRetryAfterMs ?? 60_000).toBeLessThan(preset.totalTimeoutMs + 1)
+  })
+
+  it('says of a 5xx to a POST that nobody knows whether it was done, and not of a read', () => {
+    const to = (method: string, status: number, path = '/things') =>
+      preset.classify(classified(status, { method, path }))
+    expect(to('POST', 500)).toMatchObject({ delivery: 'unknown' })
+    expect(to('POST', 400)).not.toHaveProperty('delivery')
+    expect(to('POST', 429)).not.toHaveProperty('delivery')
+    expect(to('PUT', 500)).not.toHaveProperty('delivery')
+    expect(to('GET', 500)).not.toHaveProperty('delivery')
   })
 })
