@@ -16,8 +16,8 @@ export interface CaptureQueueOptions {
   readonly logger: Logger | undefined
 }
 
-const BATCH_RECORDS = 500
-const BATCH_BYTES = 4 * 1024 * 1024
+const BATCH_RECORDS = 4000
+const BATCH_BYTES = 8 * 1024 * 1024
 /** The wait after a failure of the store: doubles up to the second number, and is spread over its upper half. */
 const BACKOFF_MS = [100, 15_000] as const
 /** What a record weighs beside its bodies: for the bound of the queue only. */

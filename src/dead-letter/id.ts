@@ -1,6 +1,9 @@
 import { randomFillSync } from 'node:crypto'
 
-const random = new Uint8Array(8)
+const ID_BYTES = 8
+/** Asking the system for a few bytes costs as much as for a few thousand. */
+const pool = Buffer.alloc(ID_BYTES * 512)
+let used = pool.byteLength
 let lastMs = 0
 let counter = 0
 
@@ -9,7 +12,11 @@ let counter = 0
  * clock stands still or goes back. The order of ids is the order of an ordering key's entries.
  */
 export function deadLetterId(now: number = Date.now()): string {
-  randomFillSync(random)
+  if (used === pool.byteLength) {
+    randomFillSync(pool)
+    used = 0
+  }
+  const random = pool.subarray(used, (used += ID_BYTES))
   if (now > lastMs) {
     lastMs = now
     // starts low, so that thousands of ids fit in one millisecond before the next one is borrowed
@@ -19,7 +26,7 @@ export function deadLetterId(now: number = Date.now()): string {
     counter = 0
   }
   const time = lastMs.toString(16).padStart(12, '0')
-  const tail = Buffer.from(random.buffer, random.byteOffset, 8).toString('hex')
+  const tail = random.toString('hex')
   const variant = ((random[0]! & 0x3f) | 0x80).toString(16)
   return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${variant}${tail.slice(2, 4)}-${tail.slice(4)}`
 }

@@ -29,13 +29,41 @@ export class DeadLetterFormatError extends Error {
 
 /** The record without its bodies, which stores keep beside it as bytes. */
 export function recordToJson(record: DeadLetterRecord): string {
-  const { request, sealed, ...rest } = record
-  const { body: _body, ...bare } = request
+  const { request, sealed } = record
+  // field by field: taking two fields out of a copy costs more than writing the whole
   return JSON.stringify({
-    ...rest,
-    request: bare,
-    ...(sealed === undefined ? {} : { sealed: { keyId: sealed.keyId } }),
-  })
+    version: record.version,
+    id: record.id,
+    name: record.name,
+    timestamp: record.timestamp,
+    firstAttemptAt: record.firstAttemptAt,
+    reason: record.reason,
+    delivery: record.delivery,
+    retryCount: record.retryCount,
+    attempts: record.attempts,
+    request: {
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      omittedHeaders: request.omittedHeaders,
+      redactedQuery: request.redactedQuery,
+      bodyBytes: request.bodyBytes,
+      bodySha256: request.bodySha256,
+      bodyRedacted: request.bodyRedacted,
+    },
+    response: record.response,
+    error: record.error,
+    replayable: record.replayable,
+    notReplayableReason: record.notReplayableReason,
+    idempotencyKey: record.idempotencyKey,
+    idempotencyHeader: record.idempotencyHeader,
+    orderingKey: record.orderingKey,
+    labels: record.labels,
+    traceparent: record.traceparent,
+    notBefore: record.notBefore,
+    sealed: sealed === undefined ? undefined : { keyId: sealed.keyId },
+    editedFrom: record.editedFrom,
+  } satisfies Record<keyof DeadLetterRecord, unknown>)
 }
 
 /**

@@ -167,7 +167,7 @@ export function isRepeatable(record: Pick<DeadLetterRecord, 'idempotencyKey' | '
 }
 
 export function originOf(record: Pick<DeadLetterRecord, 'request'>): string {
-  return URL.canParse(record.request.url) ? new URL(record.request.url).origin : ''
+  return URL.parse(record.request.url)?.origin ?? ''
 }
 
 /** The record of an entry, without where it stands: for adding it to another store. */

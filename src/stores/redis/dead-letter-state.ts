@@ -101,9 +101,18 @@ export function entryFrom(id: string, stateJson: string, fields: unknown): DeadL
     const value: unknown = fields[i + 1]
     if (Buffer.isBuffer(value)) payload.set(String(fields[i]), value)
   }
-  const record = recordFromJson(payload.get('r')?.toString() ?? '', payload.get('b'), payload.get('e'))
+  const record = recordFromJson(
+    payload.get('r')?.toString() ?? '',
+    filled(payload.get('b')),
+    filled(payload.get('e')),
+  )
   if (record.id !== id) throw new DeadLetterFormatError('its payload is that of another entry')
   return { ...record, ...stateFrom(stateJson) }
+}
+
+/** An empty field stands for none. */
+function filled(bytes: Buffer | undefined): Buffer | undefined {
+  return bytes === undefined || bytes.byteLength === 0 ? undefined : bytes
 }
 
 /** What filters look at; `undefined` for what cannot be read. */

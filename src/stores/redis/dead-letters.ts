@@ -41,8 +41,10 @@ const defaults: Retention = {
   maxAgeMs: 30 * 24 * 3_600_000,
 }
 /** Bounds of one script run, which the server is busy with: a script unpacks at most 8,000 values, too. */
-const MAX_CHUNK = 500
-const MAX_CHUNK_BYTES = 2 * 1024 * 1024
+const MAX_CHUNK = 128
+const MAX_CHUNK_BYTES = 1024 * 1024
+/** Scripts under way at the same time: one is made here while the server runs another. */
+const AHEAD = 3
 /** Entries whose states are looked at in one round trip. */
 const PAGE = 500
 const MAX_PAYLOAD = String(MAX_RECORD_CHARS * 4 + MAX_STORED_BODY_BYTES)
@@ -106,11 +108,11 @@ class RedisDeadLetters implements DeadLetterStore {
       refused: [] as string[],
     }
     let duplicates = 0
-    for (const chunk of chunks(records, options, Math.min(MAX_CHUNK, maxRecords))) {
-      const [kept, again, settled, refused, gone] = (await this.#run(scripts.capture, [
-        ...head,
-        ...chunk,
-      ])) as Reply[]
+    const replies = inTurn(chunks(records, options, Math.min(MAX_CHUNK, maxRecords)), (chunk) =>
+      this.#run(scripts.capture, [...head, ...chunk]),
+    )
+    for await (const reply of replies) {
+      const [kept, again, settled, refused, gone] = reply as Reply[]
       result.kept.push(...strings(kept))
       result.settled.push(...strings(settled))
       result.refused.push(...strings(refused))
@@ -344,8 +346,8 @@ class RedisDeadLetters implements DeadLetterStore {
 
   async #each(script: Script, head: readonly string[], ids: readonly string[]): Promise<number> {
     let count = 0
-    for (let start = 0; start < ids.length; start += MAX_CHUNK) {
-      count += Number(await this.#run(script, [...head, ...ids.slice(start, start + MAX_CHUNK)]))
+    for (let start = 0; start < ids.length; start += PAGE) {
+      count += Number(await this.#run(script, [...head, ...ids.slice(start, start + PAGE)]))
     }
     return count
   }
@@ -401,4 +403,18 @@ function* chunks(
     bytes += one.bytes
   }
   if (count > 0) yield args
+}
+
+/** Runs `work` on the items in their order, a few ahead of the replies. What fails ends it; the rest is waited for. */
+async function* inTurn<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): AsyncGenerator<R> {
+  const running: Promise<R>[] = []
+  try {
+    for (const item of items) {
+      running.push(work(item))
+      if (running.length === AHEAD) yield await running.shift()!
+    }
+    while (running.length > 0) yield await running.shift()!
+  } finally {
+    await Promise.allSettled(running)
+  }
 }

@@ -33,10 +33,13 @@ for n, id in ipairs(ids) do
   elseif not room(size) then
     refused[#refused + 1] = id
   else
-    local fields = { 'r', ARGV[a + 7] }
-    if ARGV[a + 8] ~= '' then fields[#fields + 1] = 'b'; fields[#fields + 1] = ARGV[a + 8] end
-    if ARGV[a + 9] ~= '' then fields[#fields + 1] = 'e'; fields[#fields + 1] = ARGV[a + 9] end
-    local entry = redis.call('XADD', S, '*', unpack(fields))
+    local entry
+    if ARGV[a + 9] == '' then
+      -- the common case, without a table of its own
+      entry = redis.call('XADD', S, '*', 'r', ARGV[a + 7], 'b', ARGV[a + 8])
+    else
+      entry = redis.call('XADD', S, '*', 'r', ARGV[a + 7], 'b', ARGV[a + 8], 'e', ARGV[a + 9])
+    end
     seen[id] = true
     kept[#kept + 1] = id
     states[#states + 1] = id
