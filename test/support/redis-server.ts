@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +31,8 @@ export interface RunningRedis {
 export interface StartRedisOptions {
   /** Further arguments of `redis-server`: `['--maxmemory', '2mb']`. */
   args?: string[]
+  /** A configuration file's text, which a sentinel needs: it writes to it. */
+  config?: string
   /** Default: a free one. */
   port?: number
 }
@@ -104,10 +106,12 @@ function ask(port: number, command: string): Promise<string | undefined> {
   })
 }
 
-async function launch(port: number, dir: string, args: string[]): Promise<ChildProcess> {
+async function launch(port: number, dir: string, first: string[], args: string[]): Promise<ChildProcess> {
   const fixed = ['--port', String(port), '--dir', dir, '--bind', '127.0.0.1', '--daemonize', 'no']
   const volatile = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes']
-  const child = spawn(redisBinary(), [...fixed, ...volatile, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(redisBinary(), [...first, ...fixed, ...(first.length === 0 ? volatile : []), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   running.add(child)
   let output = ''
   const note = (chunk: Buffer): void => void (output = (output + chunk.toString()).slice(-4_000))
@@ -155,14 +159,17 @@ async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<
  * await redis.stop()
  */
 export async function startRedis(options: StartRedisOptions = {}): Promise<RunningRedis> {
-  const args = options.args ?? []
   const dir = mkdtempSync(join(tmpdir(), 'undici-resilience-redis-'))
+  const args = options.args ?? []
+  const file = join(dir, 'redis.conf')
+  if (options.config !== undefined) writeFileSync(file, options.config)
+  const first = options.config === undefined ? [] : [file]
   let port = options.port ?? (await freePort())
   let child: ChildProcess | undefined
   // between finding a free port and binding it another process may take it
   for (let attempt = 1; child === undefined; attempt++) {
     try {
-      child = await launch(port, dir, args)
+      child = await launch(port, dir, first, args)
     } catch (error) {
       const taken = options.port === undefined && /in use|could not create server/i.test(String(error))
       if (!taken || attempt === 5) throw error
@@ -189,7 +196,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Runni
     async restart() {
       await end(current, 'SIGKILL')
       mkdirSync(dir, { recursive: true })
-      current = await launch(port, dir, args)
+      current = await launch(port, dir, first, args)
     },
     freeze: () => void current.kill('SIGSTOP'),
     thaw: () => void current.kill('SIGCONT'),
