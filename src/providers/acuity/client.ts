@@ -26,7 +26,7 @@ export interface AcuityClientOptions extends ProviderOptions {
  * What applications do most with Acuity, with the preset's resilience; everything else by `request(path, init)`.
  *
  * @example
- * const acuity = createAcuityClient({ userId: 12345, apiKey: process.env.ACUITY_KEY, store })
+ * const acuity = createAcuityClient({ userId: 12345, apiKey: key, store })
  * const times = await acuity.availableTimes({ date: '2026-12-24', appointmentTypeID: 1 })
  */
 export class AcuityClient extends ProviderClient {

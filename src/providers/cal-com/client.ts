@@ -38,7 +38,7 @@ interface Answer<T> {
  * `request(path, init)`, which sends `cal-api-version` only if you give it.
  *
  * @example
- * const cal = createCalComClient({ apiKey: process.env.CAL_API_KEY, store })
+ * const cal = createCalComClient({ apiKey: key, store })
  * const slots = await cal.slots({ eventTypeId: 1, start: '2026-12-24', end: '2026-12-25' })
  */
 export class CalComClient extends ProviderClient {

@@ -22,7 +22,7 @@ export interface CalendlyClientOptions extends ProviderOptions {
  * What applications do most with Calendly, with the preset's resilience; everything else by `request(path, init)`.
  *
  * @example
- * const calendly = createCalendlyClient({ accessToken: process.env.CALENDLY_TOKEN, store })
+ * const calendly = createCalendlyClient({ accessToken: token, store })
  * const me = await calendly.currentUser()
  * const { collection } = await calendly.listEvents({ user: me.uri, status: 'active' })
  */

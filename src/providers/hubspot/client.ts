@@ -33,7 +33,7 @@ const MAX_BATCH = 100
  * What applications do most with HubSpot, with the preset's resilience; everything else by `request(path, init)`.
  *
  * @example
- * const hubspot = createHubSpotClient({ accessToken: process.env.HUBSPOT_TOKEN, store })
+ * const hubspot = createHubSpotClient({ accessToken: token, store })
  * const contact = await hubspot.createContact({ email: 'ada@example.com', firstname: 'Ada' })
  */
 export class HubSpotClient extends ProviderClient {

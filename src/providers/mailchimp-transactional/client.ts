@@ -25,7 +25,7 @@ export interface MandrillSendOptions extends CallInit {
  * JSON object without `key`.
  *
  * @example
- * const mandrill = createMailchimpTransactionalClient({ apiKey: process.env.MANDRILL_KEY, store })
+ * const mandrill = createMailchimpTransactionalClient({ apiKey: key, store })
  * const { rejected } = await mandrill.send({ from_email, to: [{ email }], subject, text })
  */
 export class MailchimpTransactionalClient extends ProviderClient {

@@ -22,7 +22,7 @@ export interface MailchimpClientOptions extends ProviderOptions {
  * `request(path, init)`.
  *
  * @example
- * const mailchimp = createMailchimpClient({ apiKey: process.env.MAILCHIMP_KEY, store })
+ * const mailchimp = createMailchimpClient({ apiKey: key, store })
  * await mailchimp.setMember(listId, 'ada@example.com', { status_if_new: 'subscribed', merge_fields: { FNAME: 'Ada' } })
  */
 export class MailchimpClient extends ProviderClient {

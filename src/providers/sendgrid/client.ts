@@ -22,7 +22,7 @@ const MAX_RECIPIENTS = 1_000
  * the European region: `baseUrl: 'https://api.eu.sendgrid.com'`.
  *
  * @example
- * const sendgrid = createSendGridClient({ apiKey: process.env.SENDGRID_KEY, store })
+ * const sendgrid = createSendGridClient({ apiKey: key, store })
  * await sendgrid.send({ personalizations: [{ to: [{ email }] }], from, subject, content })
  */
 export class SendGridClient extends ProviderClient {
