@@ -1,48 +1,30 @@
-import { bucketMs, openMs, reachesThreshold, type CircuitPolicy } from './policy.ts'
-import { CountWindow, type Counts } from './window.ts'
+import { reachesThreshold, type CircuitPolicy } from './policy.ts'
+import {
+  forget,
+  type Machine,
+  MAX_TRIPS,
+  micros,
+  move,
+  open,
+  type Phase,
+  settle,
+  type View,
+  viewOf,
+} from './transitions.ts'
+import type { Counts } from './window.ts'
+
+export {
+  createMachine,
+  type Lease,
+  type Machine,
+  type Override,
+  type Phase,
+  type View,
+  viewOf,
+} from './transitions.ts'
 
 // The Lua scripts in stores/redis/lua are this machine once more; a differential test compares them reply by reply.
 // Change one, change the other.
-
-export type Override = 'isolated' | 'forced-closed'
-
-export interface Lease {
-  readonly grantedAt: number
-  readonly expiresAt: number
-}
-
-export type Phase =
-  | { readonly state: 'closed' }
-  | { readonly state: 'open'; readonly until: number }
-  | { readonly state: 'half-open'; readonly successes: number; readonly leases: Map<string, Lease> }
-
-/** One circuit. Changed only by the functions of this file; `now` is milliseconds of one steady clock. */
-export interface Machine {
-  /** Rises with every transition; 0 before anything is known. */
-  epoch: number
-  phase: Phase
-  /** Times opened since it was last closed. */
-  trips: number
-  override: Override | undefined
-  /** The process that made the last transition. */
-  by: string
-  /** What added to `now` gives the time that epochs are made of: milliseconds since 1970 on the sharing server's clock. */
-  offset: number
-  window: CountWindow
-  /** Process -> time of its last failure; kept only where a quorum is asked for. */
-  readonly reporters: Map<string, number>
-}
-
-/** What a machine tells others of itself, and what a client offers back after the server lost it. */
-export interface View {
-  readonly epoch: number
-  readonly state: 'closed' | 'open' | 'half-open'
-  /** Milliseconds that it stays open; 0 in other states. */
-  readonly remainingMs: number
-  readonly trips: number
-  readonly override: Override | undefined
-  readonly by: string
-}
 
 /**
  * How the caller's view relates to the machine's state. `created`: there was none, now it is closed. `same`.
@@ -84,27 +66,6 @@ export type ControlAction = 'isolate' | 'force-close' | 'reset'
 /** An epoch this far ahead, in microseconds, is the skew of a server that took over, not garbage. */
 const FUTURE_MICROS = 10_000_000
 const MAX_REPORTERS = 64
-const MAX_TRIPS = 1_000
-
-export function createMachine(policy: CircuitPolicy, offset = 0): Machine {
-  return {
-    epoch: 0,
-    phase: { state: 'closed' },
-    trips: 0,
-    override: undefined,
-    by: '',
-    offset,
-    window: new CountWindow(bucketMs(policy)),
-    reporters: new Map(),
-  }
-}
-
-export function viewOf(machine: Machine, now: number): View {
-  const { epoch, phase, trips, override, by } = machine
-  const remainingMs =
-    phase.state === 'open' && override === undefined ? Math.max(0, phase.until - Math.floor(now)) : 0
-  return { epoch, state: phase.state, remainingMs, trips, override, by }
-}
 
 /** Brings a machine and a caller's view together: the highest epoch wins. The first step of every shared operation. */
 export function sync(
@@ -286,24 +247,6 @@ export function control(
   return { status, view: viewOf(machine, now) }
 }
 
-function open(machine: Machine, policy: CircuitPolicy, now: number, by: string): void {
-  const trips = Math.min(machine.trips + 1, MAX_TRIPS)
-  move(machine, now, { state: 'open', until: Math.floor(now) + openMs(policy, trips) }, trips, undefined, by)
-}
-
-/** The only transition: a new epoch, and nothing of the old round remains. */
-function move(
-  machine: Machine,
-  now: number,
-  phase: Phase,
-  trips: number,
-  override: Override | undefined,
-  by: string,
-): void {
-  forget(machine)
-  settle(machine, Math.max(machine.epoch + 1, micros(machine, now)), phase, trips, override, by)
-}
-
 function adopt(machine: Machine, policy: CircuitPolicy, now: number, view: View, by: string): void {
   forget(machine)
   const time = Math.floor(now)
@@ -320,26 +263,6 @@ function adopt(machine: Machine, policy: CircuitPolicy, now: number, view: View,
   settle(machine, view.epoch, phase, trips, view.override, view.by)
 }
 
-function settle(
-  machine: Machine,
-  epoch: number,
-  phase: Phase,
-  trips: number,
-  override: Override | undefined,
-  by: string,
-): void {
-  machine.epoch = epoch
-  machine.phase = phase
-  machine.trips = trips
-  machine.override = override
-  machine.by = by
-}
-
-function forget(machine: Machine): void {
-  machine.window.clear()
-  machine.reporters.clear()
-}
-
 function noteReporter(machine: Machine, policy: CircuitPolicy, now: number, by: string): void {
   const { reporters } = machine
   const time = Math.floor(now)
@@ -349,8 +272,4 @@ function noteReporter(machine: Machine, policy: CircuitPolicy, now: number, by: 
     if (at > time - policy.windowMs && reporters.size <= MAX_REPORTERS) break
     reporters.delete(name)
   }
-}
-
-function micros(machine: Machine, now: number): number {
-  return Math.floor((now + machine.offset) * 1_000)
 }

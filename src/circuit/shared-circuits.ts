@@ -1,5 +1,6 @@
 import type { CircuitBackend, Scheduler, Timed } from './backend.ts'
 import type { Admission, Circuit, CircuitLink, Probe } from './circuit.ts'
+import { CatchUp } from './catch-up.ts'
 import { makeRequest, replaces, type Sent } from './exchange.ts'
 import { FlushQueue, inChunks } from './flush-queue.ts'
 import type { ControlAction, FlushReply, ProbeResult, SyncStatus, View } from './machine.ts'
@@ -22,11 +23,6 @@ export interface SharedCircuitsSettings {
   readonly offset: number
 }
 
-/** A poll of circuits that are closed and idle happens every so many polls. */
-const IDLE_POLLS = 30
-const IDLE_MS = 60_000
-/** While the store is out of reach it is tried this often, in milliseconds. */
-const RETRY_MS = 250
 /** The longest that a process waits before it asks for a probe again, in milliseconds: slots also come back unannounced. */
 const ASK_AGAIN_MS = 1_000
 
@@ -45,12 +41,10 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   readonly #registry: CircuitRegistry
   readonly #health: StoreHealth
   readonly #queue: FlushQueue
-  #cancelPoll: (() => void) | undefined
-  #cancelRetry: (() => void) | undefined
+  readonly #catchUp: CatchUp
   readonly #sending = new Set<Promise<void>>()
   /** The server has told its time. */
   #timed = false
-  #polls = 0
   #tokens = 0
   #closed = false
 
@@ -66,6 +60,9 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
       share: (key) => new SharedState(backend.idOf(key), !this.#health.connected || this.#closed),
       evicted: (circuit) => this.#evicted(circuit),
       ...(settings.by === undefined ? {} : { by: settings.by }),
+    })
+    this.#catchUp = new CatchUp(scheduler, settings.pollIntervalMs, this.#registry, (circuits) => {
+      if (this.#health.connected) this.#send(circuits)
     })
     this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, (circuits) => this.#send(circuits))
     this.#health = new StoreHealth(settings.name, (event) => this.#registry.degraded(event))
@@ -115,8 +112,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     await this.flush()
     this.#closed = true
     this.#queue.stop()
-    this.#cancelPoll?.()
-    this.#cancelRetry?.()
+    this.#catchUp.stop()
     for (const { shared } of this.#registry.values()) if (shared !== undefined) shared.degraded = true
   }
 
@@ -217,7 +213,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
 
   async #control(key: string, action: ControlAction): Promise<void> {
     const circuit = this.#registry.anyCircuit(key)
-    this.#startPolling()
+    this.#catchUp.start()
     const sent = makeRequest(circuit, this.#scheduler.now())
     try {
       if (this.#closed) throw new Error('the store is closed')
@@ -231,7 +227,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
 
   /** A new circuit gets its first view at once. */
   #introduce(circuit: Circuit): Circuit {
-    this.#startPolling()
+    this.#catchUp.start()
     if (circuit.shared?.degraded === false) this.#send([circuit])
     return circuit
   }
@@ -311,10 +307,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     this.#degrade(circuit)
     if (this.#registry.find(circuit.key) !== circuit) return
     this.#health.failed(circuit, error)
-    this.#cancelRetry ??= this.#scheduler.after(RETRY_MS, () => {
-      this.#cancelRetry = undefined
-      this.#retry()
-    })
+    this.#catchUp.retryLater()
   }
 
   #degrade(circuit: Circuit): void {
@@ -322,37 +315,6 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     if (shared === undefined || shared.degraded) return
     shared.degraded = true
     shared.pending = { total: 0, failed: 0, slow: 0 }
-  }
-
-  /** One circuit tries; when the store answers it, all follow. */
-  #retry(): void {
-    if (this.#closed || !this.#health.connected) return
-    const candidates = [...this.#registry.values()].filter(({ shared }) => shared?.degraded === true)
-    const one = candidates[Math.floor(this.#scheduler.random() * candidates.length)]
-    if (one !== undefined) this.#send([one])
-  }
-
-  #startPolling(): void {
-    if (this.#closed) return
-    this.#cancelPoll ??= this.#scheduler.after(this.#settings.pollIntervalMs, () => {
-      this.#cancelPoll = undefined
-      this.#poll()
-      this.#startPolling()
-    })
-  }
-
-  /** Brings up to date what no reply has brought up to date for a poll interval. */
-  #poll(): void {
-    this.#polls += 1
-    if (!this.#health.connected) return
-    const now = this.#scheduler.now()
-    const all = this.#polls % IDLE_POLLS === 0
-    const due = [...this.#registry.values()].filter(({ shared, passing, lastUsedAt }) => {
-      if (shared === undefined || shared.degraded) return false
-      if (now - shared.syncedAt < this.#settings.pollIntervalMs / 2) return false
-      return all || !passing || now - lastUsedAt < IDLE_MS
-    })
-    inChunks(due, (circuits) => this.#send(circuits))
   }
 
   #evicted(circuit: Circuit): void {

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Redis, type RedisOptions } from 'ioredis'
@@ -8,7 +11,8 @@ import { resolveCircuitBreakerOptions } from '../../src/circuit/options.ts'
 import type { CircuitStoreChange } from '../../src/circuit/store.ts'
 import type { RedisClient } from '../../src/stores/redis/connection.ts'
 import { type RedisStore, redisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { selfSigned } from '../support/certificate.ts'
+import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 
 let server: RunningRedis
@@ -159,6 +163,29 @@ describe('clients as users have them', () => {
     await store.close()
     expect(spy).not.toHaveBeenCalled()
     expect(await own.ping()).toBe('PONG')
+  })
+
+  test('TLS, as the client has it', async () => {
+    const { cert, key } = await selfSigned()
+    const dir = mkdtempSync(join(tmpdir(), 'undici-resilience-tls-'))
+    const [certFile, keyFile] = [join(dir, 'cert.pem'), join(dir, 'key.pem')]
+    writeFileSync(certFile, cert)
+    writeFileSync(keyFile, key)
+    const port = await freePort()
+    const files = ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', certFile]
+    const secure = await startRedis({
+      args: ['--tls-port', String(port), ...files, '--tls-auth-clients', 'no'],
+    })
+    const own = new Client({ port, host: '127.0.0.1', lazyConnect: true, tls: { rejectUnauthorized: false } })
+    const [one, two] = [redisStore(own), redisStore(own)]
+    await untilPushed(one.circuits, two.circuits)
+    const [here, there] = [breakerOf(one), breakerOf(two)]
+    await trip(here)
+    await soon(() => expect([here.state, there.state]).toEqual(['open', 'open']))
+    await Promise.all([one.close(), two.close()])
+    own.disconnect()
+    await secure.stop()
+    rmSync(dir, { recursive: true })
   })
 
   test('a server that is not there: calls go on at once, one event, and the store is taken up when it comes', async () => {
