@@ -1,8 +1,8 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A status, a status with headers, or a connection that is cut after the request was carried out. */
-export type Reply = number | { status: number; headers: Record<string, string> } | 'reset'
+/** A status, a status with headers, a connection that is cut after the request was carried out, or no answer. */
+export type Reply = number | { status: number; headers: Record<string, string> } | 'reset' | 'silence'
 
 export interface FakeProvider {
   readonly url: string
@@ -23,6 +23,7 @@ export async function startProvider(...replies: Reply[]): Promise<FakeProvider> 
     request.on('end', () => {
       received.push({ method: request.method ?? '', path: request.url ?? '', headers: request.headers, body })
       const reply = (replies.length > 1 ? replies.shift() : replies[0]) ?? 200
+      if (reply === 'silence') return
       if (reply === 'reset') {
         request.socket.resetAndDestroy()
         return

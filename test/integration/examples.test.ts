@@ -24,6 +24,7 @@ const examples: Record<string, (string | RegExp)[]> = {
     'crm circuit closed',
     'mail circuit open',
   ],
+  'single-interceptors': ['status 200 after 3 requests', 'circuit closed, 2 failures counted'],
   client: ['contact: { ok: true }', 'IntegrationError ERR_HTTP_STATUS: crm POST gave 422 at attempt 1'],
   'function-level': [
     'CircuitBreakerOpenError after 3 calls, circuit open',
