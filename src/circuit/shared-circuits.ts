@@ -1,11 +1,12 @@
 import type { CircuitBackend, Scheduler, Timed } from './backend.ts'
-import type { Admission, Circuit, CircuitLink, Probe } from './circuit.ts'
 import { CatchUp } from './catch-up.ts'
+import type { Admission, Circuit, CircuitLink, Probe } from './circuit.ts'
 import { makeRequest, replaces, type Sent } from './exchange.ts'
 import { FlushQueue, inChunks } from './flush-queue.ts'
-import type { ControlAction, FlushReply, ProbeResult, SyncStatus, View } from './machine.ts'
+import type { ControlAction, FlushReply, ProbeResult, View } from './machine.ts'
 import type { CircuitPolicy } from './policy.ts'
 import { CircuitRegistry } from './registry.ts'
+import { SharedProbes, type Word } from './shared-probes.ts'
 import { SharedState } from './shared-state.ts'
 import type { CircuitSnapshot, CircuitStore, CircuitStoreChange } from './store.ts'
 import { StoreHealth } from './store-health.ts'
@@ -23,9 +24,6 @@ export interface SharedCircuitsSettings {
   readonly offset: number
 }
 
-/** The longest that a process waits before it asks for a probe again, in milliseconds: slots also come back unannounced. */
-const ASK_AGAIN_MS = 1_000
-
 /** How far ahead of the server's clock, as known here, an epoch may be. */
 const FUTURE_MS = 30_000
 
@@ -42,10 +40,10 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   readonly #health: StoreHealth
   readonly #queue: FlushQueue
   readonly #catchUp: CatchUp
+  readonly #probes: SharedProbes
   readonly #sending = new Set<Promise<void>>()
   /** The server has told its time. */
   #timed = false
-  #tokens = 0
   #closed = false
 
   constructor(backend: CircuitBackend, settings: SharedCircuitsSettings, scheduler: Scheduler) {
@@ -63,6 +61,11 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     })
     this.#catchUp = new CatchUp(scheduler, settings.pollIntervalMs, this.#registry, (circuits) => {
       if (this.#health.connected) this.#send(circuits)
+    })
+    this.#probes = new SharedProbes(backend, scheduler, this.by, {
+      heard: (sent, reply) => this.#heard(sent, reply),
+      lost: (circuit, error) => this.#lost(circuit, error),
+      track: (task) => this.#track(task),
     })
     this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, (circuits) => this.#send(circuits))
     this.#health = new StoreHealth(settings.name, (event) => this.#registry.degraded(event))
@@ -163,52 +166,16 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     if (!this.#closed) this.#queue.hurry(circuit)
   }
 
-  async acquire(circuit: Circuit, now: number): Promise<Admission> {
-    const shared = circuit.shared as SharedState
-    const token = `${this.by}-${(++this.#tokens).toString(36)}`
-    const sent = makeRequest(circuit, this.#scheduler.now())
-    shared.acquiring = true
-    try {
-      const reply = await this.#backend.acquire(sent.request, token, false)
-      this.#heard(sent, reply)
-      if (reply.result === 'go') return undefined
-      if (reply.result === 'granted') return { token, shared: true, startedAt: now }
-      const wait = Math.min(reply.retryInMs, ASK_AGAIN_MS) * (1 + 0.1 * this.#scheduler.random())
-      shared.askAt = this.#scheduler.now() + wait
-      return { retryAfterMs: Math.max(1, Math.ceil(wait)) }
-    } catch (error) {
-      this.#lost(circuit, error as Error)
-      // it may have been granted all the same: without this its slot would be taken until the lease ends
-      this.#report(circuit, token, 'void')
-      return await circuit.admit(this.#scheduler.now())
-    } finally {
-      shared.acquiring = false
-    }
+  acquire(circuit: Circuit, now: number): Promise<Admission> {
+    return this.#probes.acquire(circuit, now)
   }
 
   settle(circuit: Circuit, probe: Probe, result: ProbeResult): void {
-    if (result === 'void' && circuit.shared !== undefined) circuit.shared.askAt = 0
-    this.#report(circuit, probe.token, result)
+    this.#probes.settle(circuit, probe, result)
   }
 
   renew(circuit: Circuit, probe: Probe): void {
-    const sent = makeRequest(circuit, this.#scheduler.now())
-    this.#track(
-      this.#backend.acquire(sent.request, probe.token, true).then(
-        (reply) => this.#heard(sent, reply),
-        (error: unknown) => this.#lost(circuit, error as Error),
-      ),
-    )
-  }
-
-  #report(circuit: Circuit, token: string, result: ProbeResult): void {
-    const sent = makeRequest(circuit, this.#scheduler.now())
-    this.#track(
-      this.#backend.report(sent.request, token, result).then(
-        (reply) => this.#heard(sent, reply),
-        (error: unknown) => this.#lost(circuit, error as Error),
-      ),
-    )
+    this.#probes.renew(circuit, probe)
   }
 
   async #control(key: string, action: ControlAction): Promise<void> {
@@ -269,10 +236,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   }
 
   /** The server answered: its word counts unless a newer one has come meanwhile. */
-  #heard(
-    sent: Sent,
-    reply: { readonly view: View; readonly status: SyncStatus; readonly serverMs: number },
-  ): void {
+  #heard(sent: Sent, reply: Word): void {
     const { circuit } = sent
     const { shared, machine } = circuit
     if (shared === undefined || this.#closed) return
