@@ -1,4 +1,4 @@
-import { arrayOption } from '../../options.ts'
+import { arrayOption, stringOption } from '../../options.ts'
 import { credentialOption } from '../shared/credential.ts'
 import { type CallInit, ProviderClient } from '../shared/provider-client.ts'
 import type { ProviderOptions } from '../shared/provider.ts'
@@ -9,7 +9,7 @@ import type { SendGridContact, SendGridMessage } from './types.ts'
 export interface SendGridClientOptions extends ProviderOptions {
   /** An API key (`SG....`). Required. */
   apiKey: string
-  /** Sends in the name of a subuser: the header `on-behalf-of`. */
+  /** Sends in the name of a subuser, or of an account (`account-id <id>`): the header `on-behalf-of`. */
   onBehalfOf?: string
 }
 
@@ -33,7 +33,7 @@ export class SendGridClient extends ProviderClient {
       authorization: `Bearer ${credentialOption('apiKey', options.apiKey)}`,
     }
     if (options.onBehalfOf !== undefined) {
-      headers['on-behalf-of'] = credentialOption('onBehalfOf', options.onBehalfOf)
+      headers['on-behalf-of'] = stringOption('onBehalfOf', options.onBehalfOf)
     }
     super(sendGridProvider, rest, () => headers)
   }

@@ -1,5 +1,9 @@
 import type { ProviderOptions } from '../../../src/providers/hubspot.ts'
-import { type DeadLetterStore, memoryStore } from '../../../src/index.ts'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { DeadLetterStore } from '../../../src/index.ts'
+import { sqliteStore } from '../../../src/sqlite.ts'
 import type { Evidence } from './evidence.ts'
 import type { FakeProvider } from './fake-provider.ts'
 import type { ProviderCase } from './provider-case.ts'
@@ -53,7 +57,8 @@ export async function scene(
 ): Promise<void> {
   const { stranger = false, ...own } = options
   const fake = await one.fake().start()
-  const store = memoryStore()
+  const directory = await mkdtemp(join(tmpdir(), 'provider-'))
+  const store = sqliteStore(join(directory, 'dead-letters.db'))
   tally.from = Math.min(tally.from, performance.now())
   const make = (given: ProviderOptions): Client => (stranger ? one.stranger(given) : one.client(given))
   const client = make({
@@ -97,5 +102,8 @@ export async function scene(
     tally.to = performance.now()
     await store.close()
     await fake.close()
+    // also what the store forgot and the file may still hold
+    for (const file of await readdir(directory)) evidence.add(await readFile(join(directory, file), 'latin1'))
+    await rm(directory, { recursive: true })
   }
 }
