@@ -1,5 +1,6 @@
 import { channels } from '../telemetry/channels.ts'
 import type { Logger, Reporter } from '../telemetry/reporter.ts'
+import { tellDegraded, tellDurable } from './capture-events.ts'
 import type { DeadLetterRecord } from './record.ts'
 import { SpoolDrain } from './spool-drain.ts'
 import type { AddResult, DeadLetterStore } from './store.ts'
@@ -18,6 +19,8 @@ export interface CaptureQueueOptions {
 
 const BATCH_RECORDS = 4000
 const BATCH_BYTES = 8 * 1024 * 1024
+/** Batches under way at the same time: one is made here while the store takes another. */
+const MAX_UNDER_WAY = 4
 /** The wait after a failure of the store: doubles up to the second number, and is spread over its upper half. */
 const BACKOFF_MS = [100, 15_000] as const
 /** What a record weighs beside its bodies: for the bound of the queue only. */
@@ -36,6 +39,11 @@ export class CaptureQueue {
   /** Records still being made: their bodies are being read. */
   #making = 0
   #working = false
+  /** Taken from the queue, and still counted. */
+  readonly #underWay = new Set<readonly DeadLetterRecord[]>()
+  /** Neither store nor spool took the last batch. */
+  #stuck = false
+  #next: (() => void) | undefined
   #failures = 0
   #storeDownUntil = 0
   #closing = false
@@ -81,42 +89,58 @@ export class CaptureQueue {
     const { maxQueued, maxQueuedBytes } = this.#options
     const bytes = sizeOf(record)
     if (this.#closed) this.#drop(record, 'closed')
-    else if (this.#records.length >= maxQueued || this.#bytes + bytes > maxQueuedBytes)
+    else if (this.#count >= maxQueued || this.#bytes + bytes > maxQueuedBytes)
       this.#drop(record, 'queue-full')
     else {
       this.#records.push(record)
       this.#bytes += bytes
-      if (!this.#working) void this.#work()
+      if (this.#working) this.#next?.()
+      else void this.#work()
     }
+  }
+
+  get #count(): number {
+    let count = this.#records.length
+    for (const batch of this.#underWay) count += batch.length
+    return count
   }
 
   async #work(): Promise<void> {
     this.#working = true
     // captures of one moment share a batch
     await new Promise((resolve) => setImmediate(resolve))
-    while (this.#records.length > 0 && !this.#closed) {
-      const batch = this.#nextBatch()
-      if (await this.#keep(batch)) this.#remove(batch)
-      else await this.#pause()
+    while ((this.#records.length > 0 || this.#underWay.size > 0) && !this.#closed) {
+      if (this.#stuck && this.#underWay.size === 0) await this.#pause()
+      const most = this.#failures > 0 ? 1 : MAX_UNDER_WAY
+      if (this.#records.length > 0 && this.#underWay.size < most && !this.#stuck)
+        void this.#deliver(this.#take())
+      else if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#next = resolve))
     }
     this.#working = false
     this.#tellIdle()
   }
 
-  #nextBatch(): DeadLetterRecord[] {
+  #take(): DeadLetterRecord[] {
     let bytes = 0
     let count = 0
     while (count < this.#records.length && count < BATCH_RECORDS && (count === 0 || bytes < BATCH_BYTES)) {
       bytes += sizeOf(this.#records[count++]!)
     }
-    return this.#records.slice(0, count)
+    return this.#records.splice(0, count)
   }
 
-  #remove(batch: readonly DeadLetterRecord[]): void {
-    // `close` may have emptied the queue while the batch was on its way
+  async #deliver(batch: DeadLetterRecord[]): Promise<void> {
+    this.#underWay.add(batch)
+    const kept = await this.#keep(batch)
+    this.#underWay.delete(batch)
+    // `close` has dropped what was under way when its time was up
     if (this.#closed) return
-    this.#records.splice(0, batch.length)
-    for (const record of batch) this.#bytes -= sizeOf(record)
+    if (kept) for (const record of batch) this.#bytes -= sizeOf(record)
+    else {
+      this.#records = [...batch, ...this.#records]
+      this.#stuck = true
+    }
+    this.#next?.()
   }
 
   /** Whether the batch is done with: kept somewhere, or dropped. */
@@ -193,6 +217,7 @@ export class CaptureQueue {
       setTimeout(resolve, this.#closing ? Math.min(wait, 100) : wait).unref()
     })
     this.#wake = undefined
+    this.#stuck = false
     if (this.#closing) this.#storeDownUntil = 0
   }
 
@@ -225,9 +250,12 @@ export class CaptureQueue {
     if (this.#closed) return
     this.#closed = true
     await this.#drain?.close()
-    for (const record of this.#records.splice(0)) this.#drop(record, 'closed')
+    for (const batch of [...this.#underWay, this.#records.splice(0)]) {
+      for (const record of batch) this.#drop(record, 'closed')
+    }
     this.#bytes = 0
     this.#wake?.()
+    this.#next?.()
   }
 
   #drop(record: DeadLetterRecord, reason: string): void {
@@ -267,18 +295,4 @@ function sizeOf(record: DeadLetterRecord): number {
     (sealed?.data?.byteLength ?? 0) +
     (response?.body?.length ?? 0)
   )
-}
-
-function tellDurable(ids: readonly string[], where: 'store' | 'spool'): void {
-  if (!channels.deadLetterDurable.hasSubscribers) return
-  for (const id of ids) channels.deadLetterDurable.publish({ id, where })
-}
-
-function tellDegraded(degraded: boolean, error?: unknown): void {
-  if (!channels.storeDegraded.hasSubscribers) return
-  channels.storeDegraded.publish({
-    store: 'dead-letters',
-    degraded,
-    ...(error instanceof Error ? { error } : {}),
-  })
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { lastCode, type DeadLetterSummary } from '../../dead-letter/filter.ts'
 import { initialState, isSendable } from '../../dead-letter/lifecycle.ts'
@@ -27,9 +28,9 @@ export interface CapturedArguments {
 export function captureArguments(record: DeadLetterRecord, options: AddOptions): CapturedArguments {
   const state = initialState(record, options)
   const json = recordToJson(record)
-  const body = bufferOf(record.request.body)
-  const sealed = bufferOf(record.sealed?.data)
-  const bytes = json.length + body.byteLength + sealed.byteLength
+  const { body } = record.request
+  const sealed = record.sealed?.data
+  const bytes = json.length + (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0)
   // the key may hold anything; its hash may stand in a range of members
   const order =
     record.orderingKey === undefined
@@ -52,13 +53,17 @@ export function captureArguments(record: DeadLetterRecord, options: AddOptions):
   }
   const open = JSON.stringify(stored).slice(0, -1)
   const numbers = [record.timestamp, state.dueAt, bytes].map(String)
-  return { args: [record.id, ...numbers, state.status, order, open, json, body, sealed], bytes }
+  return {
+    args: [record.id, ...numbers, state.status, order, open, json, argument(body), argument(sealed)],
+    bytes,
+  }
 }
 
-const nothing = Buffer.alloc(0)
-
-function bufferOf(bytes: Uint8Array | undefined): Buffer {
-  return bytes === undefined ? nothing : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+/** Text where it is text: one Buffer among its arguments makes the client copy each of them into one. */
+function argument(bytes: Uint8Array | undefined): string | Buffer {
+  if (bytes === undefined) return ''
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return isUtf8(buffer) ? buffer.toString('utf8') : buffer
 }
 
 function stateFields(json: string): Readonly<Record<string, unknown>> {
