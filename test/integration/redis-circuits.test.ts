@@ -232,6 +232,19 @@ describe('scripts', () => {
   })
 })
 
+test('hundreds of circuits at once, on a server that knows no script yet, overload nothing', async () => {
+  await user.script('FLUSH')
+  const store = open()
+  const heard: CircuitStoreChange[] = []
+  store.circuits.onChange((change) => void heard.push(change))
+  const breakers = Array.from({ length: 900 }, (_one, at) => breakerOf(store, `https://api-${at}.test`))
+  await soon(() => expect(store.circuits.list().filter(({ degraded }) => degraded)).toEqual([]))
+  await Promise.all(breakers.map((breaker) => breaker.execute(() => 1)))
+  await store.circuits.flush()
+  expect(store.circuits.list().every(({ requests, degraded }) => requests === 1 && !degraded)).toBe(true)
+  expect(heard).toEqual([])
+})
+
 describe('what is in Redis', () => {
   test('every key is under the prefix, has a time to live, and one hash tag per circuit; nothing grows', async () => {
     const all = Array.from({ length: 3 }, () => open())

@@ -107,36 +107,50 @@ export class RedisCircuitBackend implements CircuitBackend {
     return reply
   }
 
-  /** One reply or error per call, within the deadline. Scripts that the server has forgotten are sent again whole. */
+  /**
+   * One reply or error per call, within the deadline. Scripts that the server has forgotten are sent again whole: on one
+   * server with the first call, in a cluster with each, since they may go to different nodes.
+   */
   async #runAll(script: Script, calls: readonly string[][]): Promise<unknown[]> {
-    const replies = await this.#batch('evalsha', script.sha, calls)
+    const replies = await this.#batch(script, calls, () => false)
     const forgotten = replies.flatMap((reply, at) => (isNoScript(reply) ? [at] : []))
     if (forgotten.length === 0) return replies
-    const again = await this.#batch(
-      'eval',
-      script.source,
-      forgotten.map((at) => calls[at] ?? []),
-    )
+    const missed = forgotten.map((at) => calls[at] ?? [])
+    const again = await this.#batch(script, missed, (at) => at === 0 || isCluster(this.#client))
     forgotten.forEach((at, index) => (replies[at] = again[index]))
     return replies
   }
 
-  async #batch(command: 'eval' | 'evalsha', script: string, calls: readonly string[][]): Promise<unknown[]> {
+  async #batch(
+    script: Script,
+    calls: readonly string[][],
+    whole: (at: number) => boolean,
+  ): Promise<unknown[]> {
     try {
-      return await withDeadline(this.#exec(command, script, calls), this.#timeoutMs)
+      return await withDeadline(this.#exec(script, calls, whole), this.#timeoutMs)
     } catch (error) {
       return calls.map(() => asError(error))
     }
   }
 
-  async #exec(command: 'eval' | 'evalsha', script: string, calls: readonly string[][]): Promise<unknown[]> {
+  async #exec(
+    { sha, source }: Script,
+    calls: readonly string[][],
+    whole: (at: number) => boolean,
+  ): Promise<unknown[]> {
     const client = this.#client
     // a cluster's pipeline must not leave one node: there each command finds its own
     if (isCluster(client) || calls.length === 1) {
-      return Promise.all(calls.map((args) => client[command](script, 4, ...args).catch(asError)))
+      return Promise.all(
+        calls.map((args, at) =>
+          (whole(at) ? client.eval(source, 4, ...args) : client.evalsha(sha, 4, ...args)).catch(asError),
+        ),
+      )
     }
     const pipeline = client.pipeline()
-    for (const args of calls) pipeline[command](script, 4, ...args)
+    calls.forEach((args, at) =>
+      whole(at) ? pipeline.eval(source, 4, ...args) : pipeline.evalsha(sha, 4, ...args),
+    )
     const replies = (await pipeline.exec()) ?? []
     return calls.map((_args, at) => {
       const [error, reply] = replies[at] ?? [new Error('no reply'), undefined]
