@@ -83,7 +83,15 @@ function clusterOptions(
   const redisOptions = { ...source.options.redisOptions, ...own } as NonNullable<
     OwnClusterOptions['redisOptions']
   >
-  return { keyPrefix: '', enableOfflineQueue: false, lazyConnect: false, clusterRetryStrategy, redisOptions }
+  return {
+    keyPrefix: '',
+    enableOfflineQueue: false,
+    // without the queue ioredis fails its own check whenever it asks a node that is still connecting, and starts anew
+    enableReadyCheck: false,
+    lazyConnect: false,
+    clusterRetryStrategy,
+    redisOptions,
+  }
 }
 
 /** Settles with `task`, or rejects when that takes too long: a cluster's redirections have no deadline of their own. */
