@@ -65,13 +65,17 @@ async function openRedis(
   const client = await connectRedis(location.url, location.shown)
   const { redisStore } = await import('../stores/redis/redis-store.ts')
   try {
-    const store = redisStore(client, { prefix, commandTimeoutMs: COMMAND_MS })
+    const store = redisStore(client, {
+      prefix,
+      commandTimeoutMs: COMMAND_MS,
+      deadLetters: { ...unbounded, timeoutMs: COMMAND_MS },
+    })
     return {
       location,
       shown,
       // each opens its connections when it is first used
       get deadLetters() {
-        return deadLettersOf(store)
+        return store.deadLetters
       },
       get circuits() {
         return store.circuits
@@ -86,12 +90,4 @@ async function openRedis(
     client.disconnect()
     throw new CliError((error as Error).message)
   }
-}
-
-function deadLettersOf(store: object): DeadLetterStore {
-  const { deadLetters } = store as { deadLetters?: DeadLetterStore }
-  if (deadLetters === undefined) {
-    throw new CliError('this version keeps no dead letters in Redis', exitCodes.storeUnavailable)
-  }
-  return deadLetters
 }

@@ -45,7 +45,9 @@ export async function connectRedis(url: string, shown: string): Promise<RedisCli
   single.disconnect()
   const cluster = new Cluster([{ host: host ?? 'localhost', port: port ?? 6379 }], {
     lazyConnect: true,
+    // together with a ready check it would often fail: ioredis asks a node that is still connecting
     enableOfflineQueue: false,
+    enableReadyCheck: false,
     clusterRetryStrategy: () => null,
     redisOptions: { ...options, ...defined({ username, password, tls, family }) },
   })

@@ -308,7 +308,8 @@ describe('the store', () => {
     await add(makeRecord())
     const result = await cli(['doctor', '--json'])
     const found = new Map(result.json().map(({ check, level }) => [check, level]))
-    for (const check of ['schema', 'journal mode', 'integrity', 'size']) expect(found.get(check), check).toBe('ok')
+    for (const check of ['schema', 'journal mode', 'integrity', 'size'])
+      expect(found.get(check), check).toBe('ok')
     expect(result.code).toBe(0)
   })
 

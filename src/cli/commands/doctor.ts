@@ -47,8 +47,8 @@ async function sqliteFindings(path: string): Promise<Finding[]> {
 }
 
 async function redisFindings(options: CommonOptions): Promise<Finding[]> {
-  return await withStore(options, async ({ redis }) =>
-    redis === undefined ? [] : redisDoctor(redis, options.prefix),
+  return await withStore(options, async ({ redis, deadLetters }) =>
+    redis === undefined ? [] : redisDoctor(redis, options.prefix, deadLetters),
   )
 }
 

@@ -1,4 +1,6 @@
-import { circuitPrefix } from '../circuit-keys.ts'
+import { readCircuits } from '../circuit-keys.ts'
+import type { OpenedStore } from '../open-store.ts'
+import { bytesText } from '../bytes-text.ts'
 import { serversOf } from '../redis-client.ts'
 import { isCluster, type RedisClient } from '../../stores/redis/connection.ts'
 import { type Finding, ok } from './finding.ts'
@@ -9,7 +11,11 @@ const PINGS = 20
 const MAX_SCANS = 200
 
 /** Looks at each server, changing nothing. */
-export async function redisDoctor(client: RedisClient, prefix: string): Promise<Finding[]> {
+export async function redisDoctor(
+  client: RedisClient,
+  prefix: string,
+  deadLetters: OpenedStore['deadLetters'],
+): Promise<Finding[]> {
   const findings: Finding[] = []
   const servers = serversOf(client)
   for (const server of servers) {
@@ -27,6 +33,9 @@ export async function redisDoctor(client: RedisClient, prefix: string): Promise<
       )
     }
   }
+  const { total, bytes, due } = await deadLetters.stats()
+  findings.push(ok('dead letters', `${total}, ${bytesText(bytes)}, ${due} due`))
+  findings.push(ok('circuits', String((await readCircuits(client, prefix)).length)))
   return findings
 }
 
@@ -53,19 +62,13 @@ async function pingsOf(server: Server): Promise<number[]> {
 async function keysOf(server: Server, prefix: string): Promise<string> {
   const all = await server.dbsize()
   const pattern = `${prefix.replace(/[*?[\]\\^]/g, '\\$&')}*`
-  const start = `${circuitPrefix(prefix)}{`
-  let circuits = 0
-  let others = 0
+  let ours = 0
   let cursor = '0'
   let scans = 0
   do {
     const [next, keys] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
     cursor = next
-    for (const key of keys) {
-      if (key.startsWith(start) && key.endsWith('}:s')) circuits++
-      else others++
-    }
+    ours += keys.length
   } while (cursor !== '0' && ++scans < MAX_SCANS)
-  const more = cursor === '0' ? '' : '+'
-  return `${circuits}${more} circuits, ${others}${more} further keys with the prefix ${prefix}, ${all} in the database`
+  return `${ours}${cursor === '0' ? '' : '+'} with the prefix ${prefix}, ${all} in the database`
 }
