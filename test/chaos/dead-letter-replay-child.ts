@@ -1,0 +1,31 @@
+import { Redis } from 'ioredis'
+import { Agent } from 'undici'
+import { replayDeadLetters } from '../../src/dead-letter/replay.ts'
+import { redisStore } from '../../src/stores/redis/redis-store.ts'
+
+// Replays again and again until it is killed. Tells the provider which process sends.
+const [redisUrl = '', origin = '', lease = '1000'] = process.argv.slice(2)
+const leaseMs = Number(lease)
+const client = new Redis(redisUrl, { lazyConnect: true })
+const store = redisStore(client)
+const dispatcher = new Agent({ connections: 8 })
+
+for (;;) {
+  try {
+    await replayDeadLetters(store.deadLetters, {
+      allowedOrigins: [origin],
+      dispatcher,
+      credentials: () => ({ 'x-replayer': String(process.pid) }),
+      concurrency: 4,
+      ratePerSecond: Infinity,
+      leaseMs,
+      timeoutMs: leaseMs - 300,
+      maxReplays: 6,
+      initialBackoffMs: 50,
+      maxBackoffMs: 400,
+    })
+  } catch (error) {
+    process.stderr.write(`${String(error)}\n`)
+  }
+  await new Promise((resolve) => setTimeout(resolve, 50))
+}
