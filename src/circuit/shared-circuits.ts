@@ -5,6 +5,7 @@ import { makeRequest, replaces, type Sent } from './exchange.ts'
 import { FlushQueue, inChunks } from './flush-queue.ts'
 import type { ControlAction, FlushReply, ProbeResult, View } from './machine.ts'
 import type { CircuitPolicy } from './policy.ts'
+import { News } from './news.ts'
 import { CircuitRegistry } from './registry.ts'
 import { SharedProbes, type Word } from './shared-probes.ts'
 import { SharedState } from './shared-state.ts'
@@ -41,6 +42,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   readonly #queue: FlushQueue
   readonly #catchUp: CatchUp
   readonly #probes: SharedProbes
+  readonly #news: News
   readonly #sending = new Set<Promise<void>>()
   /** The server has told its time. */
   #timed = false
@@ -59,6 +61,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
       evicted: (circuit) => this.#evicted(circuit),
       ...(settings.by === undefined ? {} : { by: settings.by }),
     })
+    this.#news = new News(settings.maxCircuits)
     this.#catchUp = new CatchUp(scheduler, settings.pollIntervalMs, this.#registry, (circuits) => {
       if (this.#health.connected) this.#send(circuits)
     })
@@ -146,6 +149,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     if (this.#closed) return true
     const serverNow = this.#timed ? this.#scheduler.now() + this.#registry.offset : serverMs
     if (view.epoch > (serverNow + FUTURE_MS) * 1_000) return false
+    this.#news.note(id, view, this.#scheduler.now())
     for (const circuit of this.#registry.values()) {
       const { shared } = circuit
       if (shared?.id !== id || view.epoch < circuit.machine.epoch) continue
@@ -192,10 +196,13 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     }
   }
 
-  /** A new circuit gets its first view at once. */
+  /** A new circuit has what was pushed before it was used, and gets its first view at once. */
   #introduce(circuit: Circuit): Circuit {
     this.#catchUp.start()
-    if (circuit.shared?.degraded === false) this.#send([circuit])
+    if (circuit.shared?.degraded !== false) return circuit
+    const heard = this.#news.of(circuit.shared.id, this.#scheduler.now())
+    if (heard !== undefined) this.#apply(circuit, heard)
+    this.#send([circuit])
     return circuit
   }
 
@@ -240,7 +247,9 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     const { circuit } = sent
     const { shared, machine } = circuit
     if (shared === undefined || this.#closed) return
-    this.#tellTime(circuit, reply.serverMs)
+    // from replies alone: a message of the channel may be anyone's
+    this.#timed = true
+    machine.offset = this.#registry.offset = reply.serverMs - this.#scheduler.now()
     shared.syncedAt = this.#scheduler.now()
     shared.reached = true
     if (shared.degraded) {
@@ -258,12 +267,6 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
       circuit.shared.operator = false
     }
     circuit.apply(view, this.#scheduler.now())
-  }
-
-  #tellTime(circuit: Circuit, serverMs: number): void {
-    this.#timed = true
-    this.#registry.offset = serverMs - this.#scheduler.now()
-    circuit.machine.offset = this.#registry.offset
   }
 
   #lost(circuit: Circuit, error: Error): void {

@@ -13,6 +13,7 @@ import type { RedisClient } from '../../src/stores/redis/connection.ts'
 import { type RedisStore, redisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
 import { selfSigned } from '../support/certificate.ts'
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { startSlowProxy } from '../support/slow-proxy.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 
 let server: RunningRedis
@@ -186,6 +187,25 @@ describe('clients as users have them', () => {
     own.disconnect()
     await secure.stop()
     rmSync(dir, { recursive: true })
+  })
+
+  test('an endpoint that moves: a connection that is left with a replica goes to the new master', async () => {
+    const [old, next] = [await startRedis(), await startRedis()]
+    const endpoint = await startSlowProxy(old.port)
+    const own = new Client({ port: endpoint.port, host: '127.0.0.1', lazyConnect: true })
+    const store = redisStore(own, { pollIntervalMs: 100 })
+    const breaker = breakerOf(store)
+    await untilPushed(store.circuits, store.circuits)
+    await trip(breaker)
+    await soon(() => expect(breaker.snapshot()).toMatchObject({ state: 'open', degraded: false }))
+    endpoint.target = next.port
+    await old.cli('replicaof', '127.0.0.1', String(next.port))
+    await soon(async () => expect(await next.cli('hget', 'undici-resilience:1:{api}:s', 'st')).toBe('o'))
+    expect(breaker.snapshot()).toMatchObject({ state: 'open', degraded: false })
+    await store.close()
+    own.disconnect()
+    await endpoint.close()
+    await Promise.all([old.stop(), next.stop()])
   })
 
   test('a server that is not there: calls go on at once, one event, and the store is taken up when it comes', async () => {

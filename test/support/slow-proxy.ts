@@ -5,13 +5,15 @@ export interface SlowProxy {
   readonly port: number
   /** How late each answer comes from now on, in milliseconds. */
   delayMs: number
+  /** The port that new connections go to: another one after a failover. */
+  target: number
   close(): Promise<void>
 }
 
 export async function startSlowProxy(target: number, delayMs = 0): Promise<SlowProxy> {
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
-    const upstream = connect(target, '127.0.0.1')
+    const upstream = connect(proxy.target, '127.0.0.1')
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => undefined)
@@ -31,6 +33,7 @@ export async function startSlowProxy(target: number, delayMs = 0): Promise<SlowP
   const proxy: SlowProxy = {
     port: (server.address() as AddressInfo).port,
     delayMs,
+    target,
     async close() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))

@@ -320,6 +320,21 @@ describe('views', () => {
     expect(circuits.map(({ passing }) => passing)).toEqual([false, false, false, false])
   })
 
+  test('a process that uses a key for the first time knows what was pushed of it before', async () => {
+    const { server, clients, circuit, policy } = await fleet(1)
+    const late = server.client('late')
+    fail(circuit, 3)
+    await settle()
+    await vi.advanceTimersByTimeAsync(400)
+    const first = late.circuit(KEY, policy)
+    expect(first.passing).toBe(false)
+    expect(first.admit(performance.now())).toMatchObject({ retryAfterMs: 600 })
+    await settle()
+    await clients[0]!.reset(KEY)
+    expect(late.circuit(KEY, policy).passing).toBe(true)
+    expect(server.client('later').circuit(KEY, policy).passing).toBe(true)
+  })
+
   test('a message with an epoch in the future is ignored, and one for another circuit too', async () => {
     const { client, circuit } = await fleet(1)
     const view: machine.View = {
