@@ -65,3 +65,9 @@ export function integerOf(min: number, max: number = Number.MAX_SAFE_INTEGER): (
     return value
   }
 }
+
+export function rateOf(text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN
+  if (!(value >= 0.01)) throw new InvalidArgumentError('It must be a number >= 0.01.')
+  return value
+}

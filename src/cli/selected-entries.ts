@@ -59,3 +59,26 @@ export async function selectedIds(
   }
   return [...ids, ...unreadable]
 }
+
+/** More is not counted. */
+const MAX_COUNTED = 10_000
+
+/** How many entries a replay would take up now, for its progress; `undefined` when there are too many to count. */
+export async function countDue(
+  store: DeadLetterStore,
+  filter: DeadLetterFilter,
+  origins: readonly string[],
+  now: number,
+): Promise<number | undefined> {
+  let count = 0
+  for (const origin of origins) {
+    if (filter.origin !== undefined && filter.origin !== origin) continue
+    const pending: DeadLetterFilter = { status: 'pending', ...filter, origin }
+    let seen = 0
+    for await (const { dueAt, replayable } of selectedEntries(store, pending, MAX_COUNTED, () => undefined)) {
+      if (++seen === MAX_COUNTED) return undefined
+      if (replayable && dueAt <= now) count++
+    }
+  }
+  return count
+}

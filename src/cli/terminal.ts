@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
-import { CliError } from './cli-error.ts'
+import { CliError, exitCodes } from './cli-error.ts'
 import { safeJson, terminalSafe } from './terminal-safe.ts'
 
 type Output = NodeJS.WriteStream
@@ -28,7 +28,7 @@ export class Terminal {
 
   /** Cells in a line of the output; endless where it goes to a file or a pipe. */
   get width(): number {
-    return this.#stdout.isTTY ? (this.#stdout.columns ?? 80) : Infinity
+    return this.#stdout.isTTY ? this.#stdout.columns || 80 : Infinity
   }
 
   /** Somebody sits there and can answer. */
@@ -67,7 +67,7 @@ export class Terminal {
     if (!this.showsStatus || now - this.#statusAt < STATUS_MS) return
     this.#statusAt = now
     this.#statusShown = true
-    this.#stderr.write(`${CLEAR_LINE}${terminalSafe(text).slice(0, (this.#stderr.columns ?? 80) - 1)}`)
+    this.#stderr.write(`${CLEAR_LINE}${terminalSafe(text).slice(0, (this.#stderr.columns || 80) - 1)}`)
   }
 
   clearStatus(): void {
@@ -96,6 +96,11 @@ export class Terminal {
     try {
       const answer = await prompt.question(`${terminalSafe(question)} [y/N] `)
       if (!/^y(es)?$/i.test(answer.trim())) throw new CliError('Nothing was changed.')
+    } catch (error) {
+      if ((error as Error).name !== 'AbortError') throw error
+      // Ctrl-C or Ctrl-D instead of an answer
+      this.note('')
+      throw new CliError('Nothing was changed.', exitCodes.interrupted)
     } finally {
       prompt.close()
     }

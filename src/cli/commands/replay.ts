@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import type { ReplayOptions, ReplayProgress, ReplaySummary } from '../../dead-letter/replay.ts'
 import { exitCodes } from '../cli-error.ts'
 import {
   addJsonOption,
@@ -9,12 +8,19 @@ import {
   someFailed,
   withStore,
 } from '../command-context.ts'
-import { addFilterOptions, collect, type FilterOptions, filterOf, integerOf } from '../filter-options.ts'
+import {
+  addFilterOptions,
+  collect,
+  type FilterOptions,
+  filterOf,
+  integerOf,
+  rateOf,
+} from '../filter-options.ts'
 import { replayCredentials } from '../replay-credentials.ts'
 import { checkOrigin } from '../replay-origin.ts'
-import { addSummary, emptySummary, isCleanSummary, summaryLines } from '../replay-summary.ts'
-import { checkSelection, selectedIds } from '../selected-entries.ts'
-import { durationText } from '../time-text.ts'
+import { ReplayOutput } from '../replay-output.ts'
+import { isCleanSummary } from '../replay-summary.ts'
+import { checkSelection, countDue, selectedIds } from '../selected-entries.ts'
 
 interface Options extends CommonOptions, FilterOptions {
   allowOrigin?: string[]
@@ -22,17 +28,14 @@ interface Options extends CommonOptions, FilterOptions {
   credentials?: string
   credentialsEnv?: string[]
   dryRun?: boolean
-  rate?: number
-  concurrency?: number
-  maxReplays?: number
-  timeout?: number
+  rate: number
+  concurrency: number
+  maxReplays: number
+  timeout: number
   limit?: number
   unknownDelivery?: 'hold' | 'replay'
-  missingHeaders?: 'refuse' | 'send'
+  missingHeaders: 'refuse' | 'send'
 }
-
-/** Ids of one run: what is claimed at once. */
-const CHUNK = 500
 
 const examples = `
 Entries are sent again to the origins of --allow-origin and to no others; redirects are not followed. Without ids, those
@@ -70,7 +73,7 @@ export function addReplayCommand(parent: Command, context: CommandContext): void
       collect,
     )
     .option('--dry-run', 'send nothing; say what would be sent, and what is missing for it')
-    .option('--rate <n>', 'requests per second at most', integerOf(1), 20)
+    .option('--rate <n>', 'requests per second at most', rateOf, 20)
     .option('--concurrency <n>', 'requests at the same time', integerOf(1, 1000), 4)
     .option('--timeout <ms>', 'the longest time of one request', integerOf(1, 600_000), 30_000)
     .option('--max-replays <n>', 'failed replays before an entry is quarantined', integerOf(1), 5)
@@ -92,97 +95,47 @@ export function addReplayCommand(parent: Command, context: CommandContext): void
 }
 
 async function run(ids: string[], options: Options, context: CommandContext): Promise<void> {
-  const { terminal } = context
   const filter = filterOf(options, context.now())
   checkSelection(ids, filter, options.all)
   const allowedOrigins = (options.allowOrigin ?? []).map((origin) => checkOrigin('--allow-origin', origin))
-  const { credentials, seal } = await replayCredentials(options, allowedOrigins, context.environment)
-  // undici is loaded for this command alone: the others start twice as fast
-  const [{ replayDeadLetters }, { replayDispatcher }] = await Promise.all([
-    import('../../dead-letter/replay.ts'),
-    import('../replay-dispatcher.ts'),
-  ])
+  const secrets = await replayCredentials(options, allowedOrigins, context.environment)
+  // it loads undici; without it the other commands start twice as fast
+  const { runReplay } = await import('../replay-run.ts')
   await withStore(options, async (store) => {
     const waiting = filter?.status === 'in_doubt' || filter?.status === 'quarantined'
-    const chosen =
-      ids.length > 0
-        ? [...new Set(ids)]
-        : waiting
-          ? await selectedIds(store.deadLetters, filter, options.limit, terminal)
-          : undefined
-    const total = emptySummary()
-    const told = new Set<string>()
-    const sender = options.dryRun === true ? undefined : await replayDispatcher(store, allowedOrigins)
-    const shared: ReplayOptions = {
+    const named = ids.length > 0 ? [...new Set(ids)] : undefined
+    const chosen = waiting
+      ? await selectedIds(store.deadLetters, filter, options.limit, context.terminal)
+      : named
+    const counted = context.terminal.showsStatus && chosen === undefined
+    const expected = counted
+      ? await countDue(store.deadLetters, filter ?? {}, allowedOrigins, context.now())
+      : chosen?.length
+    const output = new ReplayOutput(context.terminal, options, expected)
+    const total = await runReplay(store, {
+      ids: chosen,
+      filter: filter ?? {},
+      limit: options.limit,
       allowedOrigins,
-      credentials,
-      ...(seal === undefined ? {} : { seal }),
-      ...(sender === undefined ? {} : { dispatcher: sender.dispatcher }),
-      ratePerSecond: options.rate ?? 20,
-      concurrency: options.concurrency ?? 4,
-      timeoutMs: options.timeout ?? 30_000,
-      leaseMs: Math.max(60_000, (options.timeout ?? 0) + 10_000),
-      maxReplays: options.maxReplays ?? 5,
-      missingHeaders: options.missingHeaders ?? 'refuse',
-      unknownDelivery: options.unknownDelivery ?? (ids.length > 0 ? 'replay' : 'hold'),
+      ...secrets,
+      ratePerSecond: options.rate,
+      concurrency: options.concurrency,
+      timeoutMs: options.timeout,
+      maxReplays: options.maxReplays,
+      missingHeaders: options.missingHeaders,
+      unknownDelivery: options.unknownDelivery ?? (named === undefined ? 'hold' : 'replay'),
       dryRun: options.dryRun === true,
       signal: context.signal,
-      onProgress: (progress) => {
-        told.add(progress.id)
-        tell(progress, total, chosen?.length, options, context)
-      },
-    }
-    try {
-      if (chosen === undefined) {
-        const limit = options.limit === undefined ? {} : { limit: options.limit }
-        addSummary(
-          total,
-          await replayDeadLetters(store.deadLetters, { ...shared, filter: filter ?? {}, ...limit }),
-        )
-      }
-      for (let at = 0; at < (chosen?.length ?? 0) && !context.signal.aborted; at += CHUNK) {
-        const part = chosen?.slice(at, at + CHUNK) ?? []
-        addSummary(total, await replayDeadLetters(store.deadLetters, { ...shared, ids: part }))
-      }
-    } finally {
-      await sender?.close()
-    }
-    if (context.signal.aborted) total.cancelled = true
-    const untouched = total.cancelled ? [] : ids.filter((id) => !told.has(id))
+      onProgress: (progress, before) => output.tell(progress, before),
+    })
+    const untouched = total.cancelled ? [] : (named ?? []).filter((id) => !output.told.has(id))
     for (const id of untouched) {
-      terminal.note(`${id}: not there, held by another replayer, not replayable, or not of an allowed origin`)
+      context.terminal.note(
+        `${id}: not there, held by another replayer, not replayable, or not of an allowed origin`,
+      )
     }
-    report(total, options, context)
+    output.end(total)
     if (!isCleanSummary(total) || untouched.length > 0) someFailed(context)
     if (total.cancelled) context.exitCode = exitCodes.interrupted
   })
-}
-
-function tell(
-  progress: ReplayProgress,
-  before: ReplaySummary,
-  expected: number | undefined,
-  { json, dryRun }: Options,
-  { terminal }: CommandContext,
-): void {
-  const { summary, ...entry } = progress
-  if (json === true) terminal.json({ type: 'entry', ...entry })
-  else if (dryRun === true || entry.outcome !== 'done') {
-    const { id, outcome, method, url, statusCode, message } = entry
-    const why = [statusCode, message].filter((one) => one !== undefined).join(' ')
-    const line = `${outcome.padEnd(11)}  ${id}  ${method} ${url}${why === '' ? '' : `  ${why}`}`
-    if (dryRun === true) terminal.line(line)
-    else terminal.note(line)
-  }
-  const { done, failed, later } = addSummary({ ...before }, summary)
-  const claimed = before.claimed + summary.claimed
-  const of = expected === undefined ? `${claimed} taken up` : `of ${expected}`
-  terminal.status(
-    `${done} done, ${failed} failed, ${later} later, ${of}, ${durationText(before.durationMs + summary.durationMs)}`,
-  )
-}
-
-function report(summary: ReplaySummary, { json, dryRun }: Options, { terminal }: CommandContext): void {
-  if (json === true) terminal.json({ type: 'summary', dryRun: dryRun === true, ...summary })
-  else terminal.lines(summaryLines(summary, dryRun === true))
 }
