@@ -152,7 +152,7 @@ export class CircuitBreaker {
     try {
       return await Promise.race([fn({ signal: controller.signal }), ended.promise])
     } catch (error) {
-      result = outer?.aborted === true || isAbort(error) ? 'void' : this.#isFailure(error) ? 'fail' : 'ok'
+      result = outer?.aborted === true || isAbort(error) ? 'void' : this.#resultOf(error)
       throw error
     } finally {
       stopWatch?.()
@@ -164,17 +164,19 @@ export class CircuitBreaker {
     }
   }
 
-  #isFailure(error: unknown): boolean {
+  #resultOf(error: unknown): ProbeResult {
     const outcome = errorOutcome(error instanceof Error ? error : new Error(String(error)), true)
     if (this.#settings.isFailure !== undefined) {
       try {
-        return this.#settings.isFailure(outcome)
+        return this.#settings.isFailure(outcome) ? 'fail' : 'ok'
       } catch (failure) {
         this.#reporter.hookFailed('isFailure', failure)
       }
     }
     const status = statusOf(error)
-    return isCircuitFailure(status === undefined ? outcome : responseOutcome(status, {}))
+    if (status !== undefined) return isCircuitFailure(responseOutcome(status, {})) ? 'fail' : 'ok'
+    // what is no failure says nothing of the work: the refusal of a circuit within, a bad argument
+    return isCircuitFailure(outcome) ? 'fail' : 'void'
   }
 
   #probeTimeout(timeoutMs: number): RequestTimeoutError {

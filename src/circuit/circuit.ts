@@ -137,7 +137,8 @@ export class Circuit {
   }
 
   #count(generation: number, total: number, failed: number, slow: number): void {
-    if (generation !== this.generation || this.machine.override !== undefined) return
+    // not passing: the body of a probe broke, whose success has counted already
+    if (generation !== this.generation || !this.passing || this.machine.override !== undefined) return
     const now = this.#host.now()
     const { machine, shared } = this
     this.lastUsedAt = Math.max(this.lastUsedAt, now)

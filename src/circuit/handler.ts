@@ -93,13 +93,11 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(controller: Controller, error: Error): void {
     if (this.#timedOut !== undefined) return
-    if (this.#call.cancelled || error?.name === 'AbortError') this.#record('void', false)
-    else if (this.#result === undefined) {
-      this.#record(this.#isFailure(errorOutcome(error, this.#started)) ? 'fail' : 'ok', false)
-    } else if (this.#result === 'ok' && this.#isFailure(errorOutcome(error, true))) {
+    const result = this.#resultOf(error)
+    if (this.#result === 'ok' && result === 'fail') {
       this.#result = 'fail'
       this.#circuit.broke(this.#generation)
-    }
+    } else this.#record(result, false)
     this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
   }
 
@@ -172,6 +170,14 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
     this.#record('fail', false)
     this.#controller?.abort(error)
     this.#handler.onResponseError?.(this.#controller as Dispatcher.DispatchController, error)
+  }
+
+  /** An error that says nothing of the server is void: a cancellation, a closed dispatcher, a bad argument. */
+  #resultOf(error: Error): ProbeResult {
+    if (this.#call.cancelled || error?.name === 'AbortError') return 'void'
+    const outcome = errorOutcome(error, this.#started || this.#result !== undefined)
+    if (this.#isFailure(outcome)) return 'fail'
+    return this.#context.settings.isFailure === undefined ? 'void' : 'ok'
   }
 
   /** The user's word; where the hook throws, the default. */

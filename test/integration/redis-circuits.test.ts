@@ -75,6 +75,12 @@ describe('clients as users have them', () => {
     ['that connects lazily and never has', { lazyConnect: true }],
     ['with no retries and no offline queue', { enableOfflineQueue: false, maxRetriesPerRequest: 0 }],
     ['with a numeric string mode', { stringNumbers: true }],
+    ['with automatic pipelining', { enableAutoPipelining: true }],
+    ['that speaks RESP2', { protocol: 2 as const }],
+    [
+      'that resends and retries as it likes',
+      { autoResendUnfulfilledCommands: true, maxRetriesPerRequest: 20 },
+    ],
   ])('a client %s', async (_name, options) => {
     const own = client(options)
     const [one, two] = [open(own), open(own)]

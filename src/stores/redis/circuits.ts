@@ -26,7 +26,7 @@ export function redisCircuits(source: RedisClient, settings: RedisCircuitsSettin
   const by = makeProcessId()
   const commands = openConnection(source, commandTimeoutMs, {
     up: () => circuits.connected(),
-    down: (error) => circuits.disconnected(error),
+    down: (error) => circuits.disconnected(error ?? new Error('the connection to Redis was lost')),
   })
   const backend = new RedisCircuitBackend(commands.client, names, commandTimeoutMs, by)
   const circuits = new SharedCircuits(

@@ -102,6 +102,16 @@ describe('closed', () => {
     expect(state()).toMatchObject({ state: 'closed', failures: 0, requests: 1 })
   })
 
+  test('errors that say nothing of the server count nothing: a closed dispatcher, a bad argument, a circuit within', async () => {
+    const { call, server, state } = setUp({ failureThreshold: 1 })
+    for (const code of ['UND_ERR_CLOSED', 'UND_ERR_DESTROYED', 'UND_ERR_INVALID_ARG', 'ERR_CIRCUIT_OPEN']) {
+      const result = call()
+      server.attempts.at(-1)!.fail(Object.assign(new Error(code), { code }))
+      await expect(result).rejects.toThrow(code)
+    }
+    expect(state()).toMatchObject({ state: 'closed', failures: 0, requests: 0 })
+  })
+
   test('slow responses open it where they count', async () => {
     const { call, server, state } = setUp({ slowCallMs: 200, slowCallRate: 1, minimumRequests: 2 })
     for (let index = 0; index < 2; index++) {
@@ -255,6 +265,30 @@ describe('half-open', () => {
     server.attempts.at(-1)!.respond(200)
     expect(await probe).toBe(200)
     expect(state().state).toBe('open')
+  })
+
+  test('a probe on a dispatcher that was closed meanwhile closes nothing and gives its slot back', async () => {
+    const { call, server, trip, state } = setUp({ halfOpenMaxAttempts: 1 })
+    await trip()
+    vi.advanceTimersByTime(1_000)
+    const probe = call()
+    server.attempts.at(-1)!.fail(Object.assign(new Error('closed'), { code: 'UND_ERR_CLOSED' }))
+    await expect(probe).rejects.toThrow('closed')
+    expect(state().state).toBe('half-open')
+    const next = call()
+    server.attempts.at(-1)!.respond(200)
+    expect(await next).toBe(200)
+    expect(state().state).toBe('closed')
+  })
+
+  test('a probe whose body breaks after its headers has succeeded, and is not counted twice', async () => {
+    const { call, server, trip, state } = setUp({ halfOpenMaxAttempts: 2, failureThreshold: 3 })
+    await trip()
+    vi.advanceTimersByTime(1_000)
+    const probe = call()
+    server.attempts.at(-1)!.start().head(200).fail(new Error('cut'))
+    await expect(probe).rejects.toThrow('cut')
+    expect(state()).toMatchObject({ state: 'half-open', failures: 0 })
   })
 
   test('a dispatch that throws gives the slot back', async () => {

@@ -31,7 +31,7 @@ class Server {
   mute = false
   pushes = true
 
-  client(by: string): SharedCircuits {
+  client(by: string, skewMs = 0): SharedCircuits {
     const now = () => Date.now()
     const timed = <T>(reply: T): Timed<T> => ({ ...reply, serverMs: now() })
     const run = <T>(
@@ -81,7 +81,7 @@ class Server {
     }
     const client = new SharedCircuits(
       backend,
-      { ...settings, offset: Date.now() - performance.now() },
+      { ...settings, offset: Date.now() - performance.now() + skewMs },
       systemScheduler,
     )
     this.clients.push(client)
@@ -349,6 +349,24 @@ describe('views', () => {
     expect(client.pushed('other', { ...view, epoch: circuit.machine.epoch + 1 }, Date.now())).toBe(true)
     expect(circuit.passing).toBe(true)
   })
+
+  test.each([3_600_000, -3_600_000])(
+    'a clock that is wrong by %i ms is set right by the first reply',
+    async (skewMs) => {
+      const server = new Server()
+      const circuit = server.client('skewed', skewMs).circuit(KEY, policyOf())
+      await settle()
+      server.down = true
+      fail(circuit, 3)
+      await settle()
+      fail(circuit, 3)
+      expect(circuit.passing).toBe(false)
+      server.down = false
+      await vi.advanceTimersByTimeAsync(300)
+      // what it decided alone is taken up, as that of a process with a right clock is
+      expect(server.state().phase.state).toBe('open')
+    },
+  )
 
   test('a wrong local clock harms neither the others nor itself', async () => {
     const { server, clients, circuits } = await fleet(2)
