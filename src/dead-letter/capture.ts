@@ -18,9 +18,16 @@ import type { Seal } from './sealing.ts'
 /** The most attempts that a record lists; the newest are kept. */
 const MAX_ATTEMPTS = 50
 
+/** Mistakes of the caller: the request can never be sent as it is. */
+const malformed = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+])
+
 /** What of a final outcome becomes a dead letter, unless the user says otherwise. */
 export function isCapturedByDefault(outcome: Outcome): boolean {
-  if (outcome.kind === 'error') return true
+  if (outcome.kind === 'error') return outcome.code === undefined || !malformed.has(outcome.code)
   const { verdict, statusCode } = outcome
   if (verdict?.deadLetter !== undefined) return verdict.deadLetter
   if (verdict?.kind !== undefined) return verdict.kind === 'transient' || verdict.kind === 'rate-limited'

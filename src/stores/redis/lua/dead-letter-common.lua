@@ -6,7 +6,7 @@
 --   y 1 if sendable, p 1 if repeatable, s status, d due, f fence, u lease's end, v status before the lease, x replays
 --   used up, h replays, w note, z 1 if unreadable
 local S, ST, ALL, DUE, LEASE, M, TOMB, ORD = unpack(KEYS)
-local TOMB_MS, KEPT_REPLAYS = 2592000000, 20
+local TOMB_MS, MAX_TOMBS, KEPT_REPLAYS = 2592000000, 1000000, 20
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 
@@ -72,6 +72,7 @@ end
 local function bury(id)
   redis.call('ZADD', TOMB, now, id)
   redis.call('ZREMRANGEBYSCORE', TOMB, '-inf', now - TOMB_MS)
+  redis.call('ZREMRANGEBYRANK', TOMB, 0, -MAX_TOMBS - 1)
 end
 
 local function remember(st, replay)
