@@ -81,6 +81,9 @@ export class ProviderClient {
   /**
    * Sends dead letters of this provider again, with the client's credentials and through its Agent, so that circuit and
    * limits are obeyed. What may have arrived and is not repeatable is put in doubt instead, unless `ids` names it.
+   *
+   * Only entries with this client's `name` are sent. Clients with different credentials and one store need names of
+   * their own (`name: 'hubspot:tenant-7'`), or one would send the other's calls with its own credentials.
    * @returns what was done
    * @example
    * const summary = await client.replay({ ids: [error.deadLetterId] })
@@ -88,6 +91,7 @@ export class ProviderClient {
   async replay(options: ProviderReplayOptions = {}): Promise<ReplaySummary> {
     return replayDeadLetters(this.deadLetters, {
       ...options,
+      filter: { name: this.agent.integration, ...options.filter },
       dispatcher: this.agent,
       allowedOrigins: [this.#origin],
       credentials: async () => ({ headers: await this.#credentials() }),

@@ -147,7 +147,8 @@ describe('the Mailchimp client', () => {
     fake.latencyMs = 20
     await Promise.all(Array.from({ length: 40 }, (_, n) => mailchimp.setMember('l1', `m${n}@example.com`)))
     expect(fake.requests).toHaveLength(40)
-    expect(fake.peak).toBe(8)
+    expect(fake.peak).toBeLessThanOrEqual(8)
+    expect(fake.peak).toBeGreaterThan(1)
   })
 
   it('goes to the data centre of its key', async () => {

@@ -81,7 +81,7 @@ export function providerContract(one: ProviderCase, evidence: Evidence, tally: T
       },
     )
 
-    const impatient = { attemptTimeoutMs: 800 }
+    const impatient = { attemptTimeoutMs: 1_500 }
     play(
       'does not repeat a create that is never answered',
       impatient,
@@ -118,7 +118,7 @@ export function providerContract(one: ProviderCase, evidence: Evidence, tally: T
       },
     )
 
-    play('repeats a read that is never answered', { attemptTimeoutMs: 500 }, async ({ fake, client }) => {
+    play('repeats a read that is never answered', { attemptTimeoutMs: 1_500 }, async ({ fake, client }) => {
       fake.faults = [{ afterwards: 'silence' }]
       await one.read(client, 'a')
       expect(fake.requests).toHaveLength(2)

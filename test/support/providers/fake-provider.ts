@@ -44,7 +44,7 @@ export abstract class FakeProvider {
   readonly created: Map<string, number> = new Map()
   /** The next requests' faults, first come first served; behind them everything works. */
   faults: Fault[] = []
-  /** Requests per window; further ones are refused as the provider does. */
+  /** After `max` requests the provider refuses all for `windowMs`, and then begins to count anew. */
   limit: { max: number; windowMs: number } | undefined
   /** The most requests at the same time so far. */
   peak = 0
@@ -55,7 +55,7 @@ export abstract class FakeProvider {
   readonly #sockets = new Set<Socket>()
   readonly #notBefore = new Map<string, number>()
   #inFlight = 0
-  #window = { from: 0, count: 0 }
+  #refusing = { until: Infinity, granted: 0 }
   #port = 0
 
   constructor() {
@@ -172,11 +172,16 @@ export abstract class FakeProvider {
     return answer.status === 429
   }
 
+  /** How long to wait, for a request over the limit. However slowly the requests come, the one after `max` is over it. */
   #overLimit(now: number): number | undefined {
     if (this.limit === undefined) return undefined
-    if (now >= this.#window.from + this.limit.windowMs) this.#window = { from: now, count: 0 }
-    this.#window.count += 1
-    return this.#window.count > this.limit.max ? this.#window.from + this.limit.windowMs - now : undefined
+    if (now >= this.#refusing.until) this.#refusing = { until: Infinity, granted: 0 }
+    if (this.#refusing.until === Infinity) {
+      this.#refusing.granted += 1
+      if (this.#refusing.granted <= this.limit.max) return undefined
+      this.#refusing.until = now + this.limit.windowMs
+    }
+    return this.#refusing.until - now
   }
 }
 

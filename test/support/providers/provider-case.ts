@@ -19,7 +19,7 @@ export interface CaseOf<Fake extends FakeProvider, Client extends ProviderClient
   /** A client whose credential the fake does not know. */
   stranger(options: ProviderOptions): Client
   agent(options: ProviderOptions): ProviderAgent
-  /** Requests per window while the limit is tested; shorter than the test's backoff where the provider tells no wait. */
+  /** The limit to test; its window is shorter than the test's backoff where the provider tells no wait. */
   limit: { max: number; windowMs: number }
   /** Something that may be repeated; `tag` makes it one of its own. */
   read(client: Client, tag: string): Promise<unknown>
