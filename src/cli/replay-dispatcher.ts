@@ -7,9 +7,6 @@ import type { OpenedStore } from './open-store.ts'
 /** How long the first word about a circuit may take, in milliseconds. */
 const FIRST_VIEW_MS = 2_000
 
-/** More failures than a replay can make: it obeys the shared circuit, and leaves its opening to the live traffic. */
-const NEVER = 1_000_000_000
-
 export interface ReplayDispatcher {
   readonly dispatcher: Dispatcher
   close(): Promise<void>
@@ -29,10 +26,10 @@ export async function replayDispatcher(
   if (store.redis === undefined) {
     return { dispatcher: agent.compose(own), close: () => agent.close() }
   }
-  const shared = circuitBreaker({ name: 'replay', store, failureThreshold: NEVER, minimumRequests: NEVER })
+  const shared = circuitBreaker({ name: 'replay', store })
   await firstViews(store, origins)
   return {
-    dispatcher: agent.compose(own, shared),
+    dispatcher: agent.compose(obeying(store.circuits, shared), own),
     async close() {
       await shared.close()
       await agent.close()
@@ -40,9 +37,26 @@ export async function replayDispatcher(
   }
 }
 
+/**
+ * Through a closed circuit requests go uncounted: the application may count in windows of another length than ours, and
+ * counts of both kinds in one window would spoil it. Otherwise the breaker refuses, or probes as every process does.
+ */
+function obeying(
+  circuits: OpenedStore['circuits'],
+  shared: Dispatcher.DispatcherComposeInterceptor,
+): Dispatcher.DispatcherComposeInterceptor {
+  return (dispatch) => {
+    const guarded = shared(dispatch)
+    return (options, handler) => {
+      const { state } = circuits.state(new URL(String(options.origin)).origin)
+      return state === 'closed' ? dispatch(options, handler) : guarded(options, handler)
+    }
+  }
+}
+
 /** Without it the first requests would go before this process has heard that a circuit is open. */
 async function firstViews({ circuits }: OpenedStore, origins: readonly string[]): Promise<void> {
-  const { policy } = resolveCircuitBreakerOptions({ failureThreshold: NEVER, minimumRequests: NEVER })
+  const { policy } = resolveCircuitBreakerOptions({})
   for (const origin of origins) circuits.circuit(origin, policy)
   const deadline = performance.now() + FIRST_VIEW_MS
   while (origins.some((origin) => circuits.state(origin).epoch === 0) && performance.now() < deadline)

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
+import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { circuitBreaker } from '../../src/circuit/interceptor.ts'
 import { redisStore } from '../../src/redis.ts'
 import { makeRecord } from '../contracts/dead-letter-records.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
-import { startProvider } from '../support/provider.ts'
+import { ok, startProvider, status } from '../support/provider.ts'
 import { type RunningRedis, startRedis, startRedisCluster } from '../support/redis-server.ts'
 
 let server: RunningRedis
@@ -155,6 +157,26 @@ describe('dead letters', () => {
     const sent = await cli(['dl', 'replay', record.id, '--allow-origin', provider.url, '--json'])
     expect(sent.json().at(-1), sent.stderr).toMatchObject({ later: 0, done: 1 })
     expect(provider.received).toHaveLength(1)
+    await provider.close()
+  })
+
+  it('probe a circuit whose time is up, and count nothing in a closed one', async () => {
+    const provider = await startProvider(status(500), ok)
+    const breaker = circuitBreaker({ store, failureThreshold: 1, failureRate: 0, timeoutMs: 300 })
+    const dispatcher = new Agent().compose(breaker)
+    await request(provider.url, { dispatcher })
+    await until(() => store.circuits.state(provider.url).state === 'open')
+    await sleep(400)
+    await store.deadLetters.add(
+      [1, 2, 3].map((n) => makeRecord({ request: { url: `${provider.url}/${n}` } })),
+    )
+    const args = ['dl', 'replay', '--all', '--allow-origin', provider.url, '--concurrency', '1', '--json']
+    const probed = await cli(args)
+    expect(probed.json().at(-1), probed.stderr).toMatchObject({ done: 3 })
+    await until(() => store.circuits.state(provider.url).state === 'closed')
+    await store.circuits.flush()
+    expect(await client.keys('*}:w')).toEqual([])
+    await dispatcher.close()
     await provider.close()
   })
 
