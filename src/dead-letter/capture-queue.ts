@@ -192,20 +192,25 @@ export class CaptureQueue {
     this.#failures = 0
     this.#warned = false
     tellDegraded(false)
+    const { logger, reporter } = this.#options
+    logger?.info({ integration: reporter.integration }, 'the dead-letter store is back')
     // other processes find the store back at the same moment
     this.#drain?.schedule(1000)
   }
 
   #storeFailed(error: unknown): void {
+    // batches that were under way together fail together, and count once
+    if (this.#storeDownUntil > Date.now()) return
     const [first, most] = BACKOFF_MS
     const wait = Math.min(most, first * 2 ** this.#failures++)
     this.#storeDownUntil = Date.now() + wait / 2 + (Math.random() * wait) / 2
-    if (this.#failures === 1) tellDegraded(true, error)
-    if (this.#options.spool === undefined) {
-      this.#warnOnce(
-        `the dead-letter store failed: ${String(error)}; without a spool, records wait in memory only`,
-      )
-    }
+    if (this.#failures > 1) return
+    tellDegraded(true, error)
+    const where =
+      this.#options.spool === undefined
+        ? 'without a spool, records wait in memory only'
+        : 'records go to the spool'
+    this.#warn(`the dead-letter store failed: ${String(error)}; ${where}`)
   }
 
   /** Until the store is worth another look; not longer than a moment while closing. */

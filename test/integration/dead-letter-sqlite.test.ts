@@ -34,7 +34,8 @@ function run(
       output += chunk.toString()
       if (kill?.(output) === true) child.kill('SIGKILL')
     })
-    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    // Node 22 says there that SQLite is experimental
+    child.stderr.resume()
     child.once('close', (code) => resolve({ output, code }))
   })
 }

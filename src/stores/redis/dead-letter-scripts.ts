@@ -14,6 +14,33 @@ export interface Script {
   readonly sha: string
 }
 
+/** In the order in which every script takes them. */
+export interface DeadLetterKeys {
+  readonly payloads: string
+  readonly states: string
+  readonly all: string
+  readonly due: string
+  readonly leases: string
+  readonly totals: string
+  readonly tombstones: string
+  readonly orders: string
+}
+
+/** One hash tag: on a cluster all of it lies on one node, and one script may touch it all. */
+export function deadLetterKeys(prefix: string): DeadLetterKeys {
+  const base = `${prefix}{dead-letters}:`
+  return {
+    payloads: `${base}s`,
+    states: `${base}st`,
+    all: `${base}all`,
+    due: `${base}due`,
+    leases: `${base}lease`,
+    totals: `${base}m`,
+    tombstones: `${base}tomb`,
+    orders: `${base}ord`,
+  }
+}
+
 /**
  * A full server refuses a script with the first head before it writes anything, so a capture goes to the spool whole.
  * What ends entries, and so frees memory, has the second one and goes on.

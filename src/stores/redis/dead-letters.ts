@@ -1,6 +1,6 @@
 import { checkClaim, type ClaimRequest } from '../../dead-letter/claim-options.ts'
 import { reportEvicted } from '../../dead-letter/evicted.ts'
-import { checkQuery, encodeCursor, matchesFilter } from '../../dead-letter/filter.ts'
+import { matchesFilter } from '../../dead-letter/filter.ts'
 import {
   DeadLetterFormatError,
   MAX_RECORD_CHARS,
@@ -13,8 +13,6 @@ import type {
   AddResult,
   ClaimOptions,
   ClaimResult,
-  CorruptDeadLetter,
-  DeadLetterFilter,
   DeadLetterPage,
   DeadLetterQuery,
   DeadLetterStats,
@@ -25,7 +23,13 @@ import type {
 } from '../../dead-letter/store.ts'
 import { durationOption, objectOption } from '../../options.ts'
 import { keyPrefixOf, type RedisClient } from './connection.ts'
-import { deadLetterScripts as scripts, type Script } from './dead-letter-scripts.ts'
+import { RedisDeadLetterReader } from './dead-letter-reader.ts'
+import {
+  deadLetterKeys,
+  deadLetterScripts as scripts,
+  type DeadLetterKeys,
+  type Script,
+} from './dead-letter-scripts.ts'
 import { captureArguments, entryFrom, summaryFrom } from './dead-letter-state.ts'
 import { ScriptRunner, warnUnlessDurable } from './script-runner.ts'
 
@@ -45,8 +49,7 @@ const MAX_CHUNK = 128
 const MAX_CHUNK_BYTES = 1024 * 1024
 /** Scripts under way at the same time: one is made here while the server runs another. */
 const AHEAD = 3
-/** Entries whose states are looked at in one round trip. */
-const PAGE = 500
+const MAX_IDS = 500
 const MAX_PAYLOAD = String(MAX_RECORD_CHARS * 4 + MAX_STORED_BODY_BYTES)
 
 interface RedisDeadLettersSettings {
@@ -73,16 +76,16 @@ export function redisDeadLetters(
 class RedisDeadLetters implements DeadLetterStore {
   readonly remote = true
   readonly #runner: ScriptRunner
-  readonly #keys: readonly string[]
+  readonly #reader: RedisDeadLetterReader
+  readonly #keys: DeadLetterKeys
   readonly #retention: Retention
   #warned = false
 
   constructor(redis: RedisClient, prefix: string, { retention, timeoutMs }: RedisDeadLettersSettings) {
     this.#retention = retention
-    // one hash tag: on a cluster all of it lies on one node, and one script may touch it all
-    const base = `${keyPrefixOf(redis)}${prefix}:1:{dead-letters}:`
-    this.#keys = ['s', 'st', 'all', 'due', 'lease', 'm', 'tomb', 'ord'].map((part) => base + part)
+    this.#keys = deadLetterKeys(`${keyPrefixOf(redis)}${prefix}:1:`)
     this.#runner = new ScriptRunner(redis, timeoutMs, (client) => this.#ready(client))
+    this.#reader = new RedisDeadLetterReader(this.#runner, this.#keys, MAX_PAYLOAD)
     this.#runner.open()
   }
 
@@ -94,7 +97,7 @@ class RedisDeadLetters implements DeadLetterStore {
   }
 
   #run(script: Script, args: readonly (string | Buffer)[]): Promise<unknown> {
-    return this.#runner.run(script, this.#keys, args)
+    return this.#runner.run(script, Object.values(this.#keys), args)
   }
 
   async add(records: readonly DeadLetterRecord[], options: AddOptions = {}): Promise<AddResult> {
@@ -122,138 +125,16 @@ class RedisDeadLetters implements DeadLetterStore {
     return { ...result, duplicates }
   }
 
-  async get(id: string): Promise<DeadLetter | undefined> {
-    const [found] = await this.#read([id], true)
-    if (found instanceof DeadLetterFormatError) {
-      throw new DeadLetterFormatError(`dead letter ${id}: ${found.message}`, id)
-    }
-    return found
+  get(id: string): Promise<DeadLetter | undefined> {
+    return this.#reader.get(id)
   }
 
-  /** Each id's entry, what is wrong with it, or nothing. */
-  async #read(
-    ids: readonly string[],
-    bodies: boolean,
-  ): Promise<(DeadLetter | DeadLetterFormatError | undefined)[]> {
-    const rows = (await this.#run(scripts.read, [bodies ? 'bodies' : '', MAX_PAYLOAD, ...ids])) as [
-      Buffer,
-      Buffer,
-      unknown,
-    ][]
-    const found = new Map(rows.map(([id, state, fields]) => [String(id), { state: String(state), fields }]))
-    return ids.map((id) => {
-      const row = found.get(id)
-      if (row === undefined) return undefined
-      try {
-        return entryFrom(id, row.state, row.fields)
-      } catch (error) {
-        if (error instanceof DeadLetterFormatError) return error
-        throw error
-      }
-    })
+  list(query?: DeadLetterQuery): Promise<DeadLetterPage> {
+    return this.#reader.list(query)
   }
 
-  async list(query?: DeadLetterQuery): Promise<DeadLetterPage> {
-    const { filter, limit, after } = checkQuery(query)
-    const ids: { id: string; timestamp: number }[] = []
-    for await (const one of this.#matching('all', filter, after)) {
-      ids.push(one)
-      if (ids.length > limit) break
-    }
-    const page = ids.slice(0, limit)
-    const items: DeadLetter[] = []
-    const corrupt: CorruptDeadLetter[] = []
-    const read =
-      page.length === 0
-        ? []
-        : await this.#read(
-            page.map(({ id }) => id),
-            false,
-          )
-    read.forEach((entry, at) => {
-      if (entry instanceof DeadLetterFormatError) corrupt.push({ id: page[at]!.id, message: entry.message })
-      else if (entry !== undefined) items.push(entry)
-    })
-    const last = page.at(-1)
-    return {
-      items,
-      ...(ids.length > limit && last !== undefined ? { cursor: encodeCursor(last) } : {}),
-      ...(corrupt.length === 0 ? {} : { corrupt }),
-    }
-  }
-
-  /**
-   * Ids whose states match, page by page: `all` newest first, `oldest` oldest first, `due` by due time. What cannot be
-   * read matches too where nothing is filtered, so that it is seen.
-   */
-  async *#matching(
-    order: 'all' | 'oldest' | 'due',
-    filter: DeadLetterFilter,
-    after?: { timestamp: number; id: string },
-  ): AsyncGenerator<{ id: string; timestamp: number }> {
-    const client = await this.#runner.client()
-    const [, states, all, due] = this.#keys as [string, string, string, string]
-    const open = Object.keys(filter).length === 0
-    for (let offset = 0; ; offset += PAGE) {
-      const paging = ['LIMIT', offset, PAGE, 'WITHSCORES'] as const
-      const reply =
-        order === 'all'
-          ? await client.zrevrangebyscore(
-              all,
-              after?.timestamp ?? '+inf',
-              '-inf',
-              'WITHSCORES',
-              'LIMIT',
-              offset,
-              PAGE,
-            )
-          : await client.call('ZRANGEBYSCORE', [
-              order === 'due' ? due : all,
-              '-inf',
-              order === 'due' ? Date.now() : '+inf',
-              ...paging,
-            ])
-      const members = scored(reply)
-      if (members.length === 0) return
-      const raw = await client.hmget(states, ...members.map(({ id }) => id))
-      for (const [at, member] of members.entries()) {
-        if (after !== undefined && member.timestamp === after.timestamp && member.id >= after.id) continue
-        const summary = summaryFrom(raw[at])
-        if (summary === undefined ? open : matchesFilter(summary, filter)) yield member
-      }
-      if (members.length < PAGE) return
-    }
-  }
-
-  async stats(): Promise<DeadLetterStats> {
-    const client = await this.#runner.client()
-    const [, , all, due, , totals] = this.#keys as [string, string, string, string, string, string]
-    const [counts, total, oldest, dueNow] = await Promise.all([
-      client.hgetall(totals),
-      client.zcard(all),
-      client.call('ZRANGE', [all, 0, 0, 'WITHSCORES']),
-      client.zcount(due, '-inf', Date.now()),
-    ])
-    const count = (name: string): number => Math.max(0, Number(counts[name] ?? 0))
-    return {
-      total,
-      byStatus: {
-        pending: count('n:pending'),
-        leased: count('n:leased'),
-        sending: count('n:sending'),
-        in_doubt: count('n:in_doubt'),
-        quarantined: count('n:quarantined'),
-      },
-      bytes: count('bytes'),
-      oldest: scored(oldest)[0]?.timestamp,
-      due: dueNow,
-      counters: {
-        captured: count('captured'),
-        replayed: count('replayed'),
-        evicted: count('evicted'),
-        discarded: count('discarded'),
-      },
-    }
+  stats(): Promise<DeadLetterStats> {
+    return this.#reader.stats()
   }
 
   async claim(options: ClaimOptions): Promise<ClaimResult> {
@@ -274,7 +155,7 @@ class RedisDeadLetters implements DeadLetterStore {
     if (ids !== undefined) {
       if (Object.keys(filter).length === 0 || ids.length === 0) return [...ids]
       const client = await this.#runner.client()
-      const states = await client.hmget(this.#keys[1]!, ...ids)
+      const states = await client.hmget(this.#keys.states, ...ids)
       return ids.filter((_id, at) => {
         const summary = summaryFrom(states[at])
         return summary !== undefined && matchesFilter(summary, filter)
@@ -282,7 +163,7 @@ class RedisDeadLetters implements DeadLetterStore {
     }
     const found: string[] = []
     const most = Math.min(1000, limit * 4 + 16)
-    for await (const { id } of this.#matching(transfer ? 'oldest' : 'due', filter)) {
+    for await (const { id } of this.#reader.matching(transfer ? 'oldest' : 'due', filter)) {
       if (found.push(id) === most) break
     }
     return found
@@ -346,8 +227,8 @@ class RedisDeadLetters implements DeadLetterStore {
 
   async #each(script: Script, head: readonly string[], ids: readonly string[]): Promise<number> {
     let count = 0
-    for (let start = 0; start < ids.length; start += PAGE) {
-      count += Number(await this.#run(script, [...head, ...ids.slice(start, start + PAGE)]))
+    for (let start = 0; start < ids.length; start += MAX_IDS) {
+      count += Number(await this.#run(script, [...head, ...ids.slice(start, start + MAX_IDS)]))
     }
     return count
   }
@@ -371,15 +252,6 @@ function reportGone(reply: Reply | undefined): string[] {
     reportEvicted(pairs[i]!, pairs[i + 1]!)
   }
   return ids
-}
-
-/** Members with their scores: a flat list from RESP2, pairs from RESP3. */
-function scored(reply: unknown): { id: string; timestamp: number }[] {
-  const flat = (reply as unknown[]).flat()
-  const members: { id: string; timestamp: number }[] = []
-  for (let i = 0; i < flat.length; i += 2)
-    members.push({ id: String(flat[i]), timestamp: Number(flat[i + 1]) })
-  return members
 }
 
 /** Arguments of as many records as one script run takes. */

@@ -23,7 +23,7 @@ import { conditions, deadLetterOf, type Row } from './rows.ts'
 import { DeadLetterTable, read, STATE } from './table.ts'
 
 /** Rows per transaction: enough to share one fsync, few enough not to hold up the event loop. */
-const BATCH = 500
+const BATCH = 100
 
 const HELD = "(d.status IN ('leased', 'sending') AND d.lease_until > ?)"
 
