@@ -52,7 +52,7 @@ const optionNames: readonly (keyof RedisStoreOptions)[] = [
  *
  * @throws TypeError, RangeError naming option, bound and value
  * @example
- * const store = redisStore(new Redis(process.env.REDIS_URL))
+ * const store = redisStore(new Redis('redis://127.0.0.1:6379'))
  * setGlobalDispatcher(new Agent().compose(resilience({ store })))
  */
 export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): RedisStore {
