@@ -1,14 +1,11 @@
 import { checkClaim } from '../../dead-letter/claim-options.ts'
-import { reportEvicted } from '../../dead-letter/evicted.ts'
 import { checkQuery, encodeCursor, matchesFilter, summaryOf } from '../../dead-letter/filter.ts'
-import { initialState, isSendable, lapse, leased, requeued, settled } from '../../dead-letter/lifecycle.ts'
-import { recordToJson } from '../../dead-letter/record-json.ts'
+import { isSendable, lapse, leased, requeued, settled } from '../../dead-letter/lifecycle.ts'
 import {
   isRepeatable,
   type ClaimedDeadLetter,
   type DeadLetter,
   type DeadLetterRecord,
-  type DeadLetterState,
 } from '../../dead-letter/record.ts'
 import { checkRetention, type Retention } from '../../dead-letter/retention.ts'
 import type {
@@ -25,22 +22,14 @@ import type {
   SettleResult,
 } from '../../dead-letter/store.ts'
 import { durationOption, objectOption } from '../../options.ts'
+import { BoundedEntries, type Entry } from './bounded-entries.ts'
 
 export interface MemoryDeadLettersOptions extends RetentionOptions {
   /** Epoch milliseconds; default `Date.now`. */
   now?: () => number
 }
 
-interface Entry {
-  readonly record: DeadLetterRecord
-  readonly bytes: number
-  state: DeadLetterState
-  fence: number
-  leaseUntil: number
-}
-
 const defaults: Retention = { maxRecords: 1000, maxBytes: 64 * 1024 * 1024, maxAgeMs: Infinity }
-const MAX_TOMBSTONES = 10_000
 
 /**
  * Dead letters in this process: for tests, for tools, and as the default where nothing else is configured. They end
@@ -52,18 +41,14 @@ export function memoryDeadLetters(options: MemoryDeadLettersOptions = {}): DeadL
 }
 
 class MemoryDeadLetters implements DeadLetterStore {
-  readonly #retention: Retention
   readonly #now: () => number
-  /** In the order of adding, which is the order of eviction. */
-  readonly #entries = new Map<string, Entry>()
-  readonly #tombstones = new Set<string>()
-  #bytes = 0
+  readonly #entries: BoundedEntries
   #fence = 0
   #closed = false
-  readonly #counters = { captured: 0, replayed: 0, evicted: 0, discarded: 0 }
+  readonly #counters = { captured: 0, replayed: 0, discarded: 0 }
 
   constructor(retention: Retention, now: () => number) {
-    this.#retention = retention
+    this.#entries = new BoundedEntries(retention, now)
     this.#now = now
   }
 
@@ -76,75 +61,21 @@ class MemoryDeadLetters implements DeadLetterStore {
       refused: [] as string[],
     }
     let duplicates = 0
-    this.#evictAged(result.evicted)
+    this.#entries.evictAged(result.evicted)
     for (const record of records) {
-      if (this.#tombstones.has(record.id)) {
+      if (this.#entries.isBuried(record.id)) {
         result.settled.push(record.id)
-      } else if (this.#entries.has(record.id)) {
+      } else if (this.#entries.get(record.id) !== undefined) {
         duplicates++
         result.kept.push(record.id)
-      } else if (this.#insert(record, options, result.evicted)) {
+      } else if (this.#entries.insert(record, options, result.evicted)) {
+        this.#counters.captured++
         result.kept.push(record.id)
       } else {
         result.refused.push(record.id)
       }
     }
     return { ...result, duplicates }
-  }
-
-  #insert(record: DeadLetterRecord, options: AddOptions, evicted: string[]): boolean {
-    const { maxBytes, maxRecords } = this.#retention
-    const bytes =
-      recordToJson(record).length +
-      (record.request.body?.byteLength ?? 0) +
-      (record.sealed?.data?.byteLength ?? 0)
-    if (bytes > maxBytes) return false
-    while (this.#entries.size >= maxRecords || this.#bytes + bytes > maxBytes) {
-      const oldest = this.#oldestFree()
-      if (oldest === undefined) return false
-      this.#evict(oldest, evicted)
-    }
-    this.#entries.set(record.id, {
-      record,
-      bytes,
-      state: initialState(record, options),
-      fence: 0,
-      leaseUntil: 0,
-    })
-    this.#bytes += bytes
-    this.#counters.captured++
-    return true
-  }
-
-  #oldestFree(): Entry | undefined {
-    for (const entry of this.#entries.values()) if (!this.#held(entry)) return entry
-    return undefined
-  }
-
-  #held(entry: Entry): boolean {
-    return (
-      (entry.state.status === 'leased' || entry.state.status === 'sending') && entry.leaseUntil > this.#now()
-    )
-  }
-
-  #evict(entry: Entry, evicted: string[]): void {
-    this.#remove(entry)
-    this.#counters.evicted++
-    evicted.push(entry.record.id)
-    reportEvicted(entry.record.id, entry.record.name)
-  }
-
-  #evictAged(evicted: string[]): void {
-    if (this.#retention.maxAgeMs === Infinity) return
-    const before = this.#now() - this.#retention.maxAgeMs
-    for (const entry of this.#entries.values()) {
-      if (entry.record.timestamp < before && !this.#held(entry)) this.#evict(entry, evicted)
-    }
-  }
-
-  #remove(entry: Entry): void {
-    this.#entries.delete(entry.record.id)
-    this.#bytes -= entry.bytes
   }
 
   async get(id: string): Promise<DeadLetter | undefined> {
@@ -180,10 +111,10 @@ class MemoryDeadLetters implements DeadLetterStore {
     return {
       total: this.#entries.size,
       byStatus,
-      bytes: this.#bytes,
+      bytes: this.#entries.bytes,
       oldest,
       due,
-      counters: { ...this.#counters },
+      counters: { ...this.#counters, evicted: this.#entries.evicted },
     }
   }
 
@@ -191,7 +122,7 @@ class MemoryDeadLetters implements DeadLetterStore {
     this.#open()
     const { limit, leaseMs, maxReplays, filter, ids, transfer } = checkClaim(options)
     const now = this.#now()
-    this.#evictAged([])
+    this.#entries.evictAged([])
     const candidates: Entry[] = []
     for (const entry of this.#entries.values()) {
       const { status } = entry.state
@@ -246,27 +177,18 @@ class MemoryDeadLetters implements DeadLetterStore {
 
   async settle(id: string, fence: number, settlement: Settlement): Promise<SettleResult> {
     this.#open()
-    if (!this.#entries.has(id)) return 'gone'
+    if (!this.#entries.get(id)) return 'gone'
     const entry = this.#claimed(id, fence)
     if (entry === undefined) return 'stale'
     const { result, state } = settled(entry.state, settlement, this.#now())
     if (state === undefined) {
-      this.#remove(entry)
-      this.#bury(id)
+      this.#entries.remove(entry)
+      this.#entries.bury(id)
       this.#counters.replayed++
     } else {
       entry.state = state
     }
     return result
-  }
-
-  #bury(id: string): void {
-    this.#tombstones.add(id)
-    if (this.#tombstones.size <= MAX_TOMBSTONES) return
-    for (const oldest of this.#tombstones) {
-      this.#tombstones.delete(oldest)
-      return
-    }
   }
 
   async requeue(ids: readonly string[], options: { delayMs?: number } = {}): Promise<number> {
@@ -288,9 +210,9 @@ class MemoryDeadLetters implements DeadLetterStore {
     let count = 0
     for (const id of ids) {
       const entry = this.#entries.get(id)
-      if (entry === undefined || (entry.state.status === 'sending' && this.#held(entry))) continue
-      this.#remove(entry)
-      this.#bury(id)
+      if (entry === undefined || (entry.state.status === 'sending' && this.#entries.held(entry))) continue
+      this.#entries.remove(entry)
+      this.#entries.bury(id)
       this.#counters.discarded++
       count++
     }
@@ -300,7 +222,6 @@ class MemoryDeadLetters implements DeadLetterStore {
   async close(): Promise<void> {
     this.#closed = true
     this.#entries.clear()
-    this.#bytes = 0
   }
 
   #open(): void {
