@@ -11,7 +11,8 @@ import { type Subject, subjects } from './subjects.ts'
 const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, check: { type: 'boolean', default: false } },
 })
-const rounds = flags.quick ? 9 : 41
+const generations = flags.quick ? 2 : 4
+const rounds = flags.quick ? 5 : 11
 
 interface Goal {
   what: string
@@ -30,10 +31,10 @@ function added(samples: Samples, subject: Subject): number {
   return median((samples.get(subject) ?? []).map((value, round) => value - (base[round] ?? NaN)))
 }
 
-console.log(`Node ${process.version}, ${rounds} rounds, medians\n`)
+console.log(`Node ${process.version}, medians of ${rounds} rounds in each of ${generations} processes\n`)
 
-console.log('What a layer adds to a call, in nanoseconds; the dispatcher answers at once.')
-const instant = { rounds, calls: 100_000 }
+console.log('What a layer adds to a call, in nanoseconds of CPU; the dispatcher answers at once.')
+const instant = { generations, rounds, calls: 100_000 }
 const byFetch = await measure('instant.ts', subjects, ['fetch'], instant)
 const byRequest = await measure('instant.ts', subjects, ['request'], instant)
 console.log(
@@ -60,7 +61,7 @@ const server = start('server.ts')
 const url = `http://127.0.0.1:${await reply(server)}`
 
 console.log('\nCPU of this process per GET over loopback HTTP, undici.request.')
-const gets = await measure('loopback.ts', subjects, [url, '0'], { rounds, calls: 3_000 })
+const gets = await measure('loopback.ts', subjects, [url, '0'], { generations, rounds, calls: 3_000 })
 console.log(cpuTable(gets, subjects))
 goals.push({
   what: 'CPU per GET, full stack : bare',
@@ -77,7 +78,7 @@ for (const [name, bytes, calls] of [
   console.log(
     `\nCPU per POST of ${name} by built-in fetch; our stack records the body, so as to send it again.`,
   )
-  const posts = await measure('loopback.ts', posting, [url, String(bytes)], { rounds, calls })
+  const posts = await measure('loopback.ts', posting, [url, String(bytes)], { generations, rounds, calls })
   console.log(cpuTable(posts, posting))
   const value = ratio(posts, full, bare)
   goals.push({ what: `CPU per POST of ${name}, full stack : bare`, value, goal: 1.05, tolerance: 1.2 })

@@ -8,32 +8,35 @@ export type Samples = Map<Subject, number[]>
 
 /**
  * Each subject in a process of its own, all of them warm, measured in turn in many short slices: a neighbour that takes
- * the machine for a while slows all alike, and a median over rounds forgets it.
+ * the machine for a while slows all alike, and a median over rounds forgets it. Then once more with fresh processes,
+ * since the optimiser does not come to the same code in each.
  */
 export async function measure(
   script: string,
   subjects: readonly Subject[],
   args: readonly string[],
-  { rounds, calls }: { rounds: number; calls: number },
+  { generations, rounds, calls }: { generations: number; rounds: number; calls: number },
 ): Promise<Samples> {
   const samples: Samples = new Map(subjects.map((subject) => [subject, []]))
-  const children: [Subject, ChildProcess][] = []
-  try {
-    for (const subject of subjects) {
-      const child = start(script, [subject, ...args])
-      children.push([subject, child])
-      await reply(child)
-    }
-    for (let round = 0; round < rounds; round++) {
-      for (let turn = 0; turn < children.length; turn++) {
-        // nobody always follows the same one
-        const [subject, child] = children[(turn + round) % children.length] as [Subject, ChildProcess]
-        child.send(calls)
-        samples.get(subject)?.push(await reply(child))
+  for (let generation = 0; generation < generations; generation++) {
+    const children: [Subject, ChildProcess][] = []
+    try {
+      for (const subject of subjects) {
+        const child = start(script, [subject, ...args])
+        children.push([subject, child])
+        await reply(child)
       }
+      for (let round = 0; round < rounds; round++) {
+        for (let turn = 0; turn < children.length; turn++) {
+          // nobody always follows the same one
+          const [subject, child] = children[(turn + round) % children.length] as [Subject, ChildProcess]
+          child.send(calls)
+          samples.get(subject)?.push(await reply(child))
+        }
+      }
+    } finally {
+      for (const [, child] of children) if (child.connected) child.disconnect()
     }
-  } finally {
-    for (const [, child] of children) if (child.connected) child.disconnect()
   }
   return samples
 }
