@@ -254,11 +254,16 @@ export async function startRedisCluster(): Promise<RunningRedisCluster> {
   }
   const ids = await Promise.all(nodes.map((node) => node.cli('cluster', 'myid')))
   const ownerOf = async (slot: number): Promise<number> => {
-    for (const line of (await nodes[0]!.cli('cluster', 'nodes')).split('\n')) {
-      const [id, , , , , , , , ...ranges] = line.split(' ')
-      for (const range of ranges) {
-        const [from, to] = range.split('-').map(Number)
-        if (from !== undefined && slot >= from && slot <= (to ?? from)) return ids.indexOf(id ?? '')
+    // while a slot moves, a node may know of no owner until the others have told it
+    for (const start = Date.now(); Date.now() - start < 5_000; await sleep(20)) {
+      for (const node of nodes) {
+        for (const line of (await node.cli('cluster', 'nodes')).split('\n')) {
+          const [id, , , , , , , , ...ranges] = line.split(' ')
+          for (const range of ranges) {
+            const [from, to] = range.split('-').map(Number)
+            if (from !== undefined && slot >= from && slot <= (to ?? from)) return ids.indexOf(id ?? '')
+          }
+        }
       }
     }
     throw new Error(`nobody owns slot ${slot}`)

@@ -377,24 +377,18 @@ describe('invariants', () => {
                 round = { epoch: machine.epoch, grants: 0, returned: 0, ok: 0, overdue: 0 }
               if (before.phase.state === 'open' && !adopted)
                 expect(now).toBeGreaterThanOrEqual(before.phase.until)
-              if (reply.result === 'granted' && !leases.has(token)) {
+              // asking, not renewing, clears away what has expired
+              if (kind === 'acquire') round.returned += expired
+              const held = leases.get(token)
+              const live = [...leases.values()].filter((lease) => lease.expiresAt > now)
+              if (reply.result === 'granted' && (held === undefined || held.expiresAt <= now)) {
                 round.grants += 1
-                round.returned += expired
-                const overdue = [...leases.values()].filter(
-                  (lease) => lease.expiresAt > now && lease.grantedAt + own.leaseMs <= now,
-                ).length
+                const overdue = live.filter((lease) => lease.grantedAt + own.leaseMs <= now).length
                 round.overdue = Math.max(round.overdue, overdue)
-              } else if (reply.result === 'granted') {
-                const held = leases.get(token)
-                if (held !== undefined && held.expiresAt <= now) {
-                  round.grants += 1
-                  round.returned += expired
-                }
-              } else {
+              } else if (reply.result === 'denied') {
                 for (const [name, lease] of machine.phase.leases) {
                   if (leases.has(name)) expect(lease).toEqual(leases.get(name))
                 }
-                round.returned += expired
               }
               expect(round.grants).toBeLessThanOrEqual(
                 own.halfOpenMaxAttempts + round.returned + round.overdue,
