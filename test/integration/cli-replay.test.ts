@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { DeadLetterRecord } from '../../src/dead-letter/record.ts'
+import { Seal } from '../../src/dead-letter/sealing.ts'
 import { sqliteStore } from '../../src/sqlite.ts'
 import type { ResilienceStore } from '../../src/store.ts'
 import { makeRecord, type RecordChanges } from '../contracts/dead-letter-records.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
-import { ok, type Provider, startProvider, status } from '../support/provider.ts'
+import { ok, type Provider, sha256, startProvider, status } from '../support/provider.ts'
 
 let folder: string
 let path: string
@@ -85,6 +86,32 @@ it('takes credentials from a module, and says when there is none', async () => {
     stderr: expect.stringContaining('must export a function by default') as string,
   })
   expect(await replay(['--all', '--credentials', join(folder, 'none.mjs')])).toMatchObject({ code: 2 })
+})
+
+it('opens sealed entries with the keys that the module exports', async () => {
+  const keys = { k1: '0123456789abcdef'.repeat(4) }
+  const bare = recordTo(`${provider.url}/x?token=[redacted]`, {
+    request: { body: undefined, bodyBytes: 9, bodySha256: sha256('{"pin":1}'), redactedQuery: ['token'] },
+  })
+  const sealed = new Seal({ current: 'k1', keys }).close(bare, {
+    url: `${provider.url}/x?token=abc`,
+    headers: { 'x-tenant': 'a' },
+    body: Buffer.from('{"pin":1}'),
+  })
+  await store.deadLetters.add([{ ...bare, sealed }])
+  const module = join(folder, 'creds.mjs')
+  await writeFile(
+    module,
+    `export default () => ({})\nexport const seal = ${JSON.stringify({ current: 'k1', keys })}\n`,
+  )
+  const without = await replay(['--all', '--dry-run'])
+  expect(without.stdout).toContain('it is sealed, and no `seal` keys were given')
+  const result = await replay(['--all', '--credentials', module])
+  expect(result.code, result.stderr).toBe(0)
+  expect(provider.received[0]).toMatchObject({ url: '/x?token=abc' })
+  expect(String(provider.received[0]?.body)).toBe('{"pin":1}')
+  expect(provider.received[0]?.headers['x-tenant']).toBe('a')
+  expect(`${result.stdout}${result.stderr}`).not.toContain('abc')
 })
 
 it('sends nothing in a dry run, and says what would be sent and what is missing', async () => {
