@@ -23,10 +23,33 @@ function* expanded(name: string, value: HeaderText): Generator<[string, string]>
   else yield [name, String(value)]
 }
 
-/** The first value of a header, by its lower-case name. */
+/** The first value of a header, by its lower-case name. Plain loops: each body asks for its length. */
 export function headerValue(headers: RequestHeaders, name: string): string | undefined {
-  for (const [key, value] of eachHeader(headers)) if (key.toLowerCase() === name) return value
+  if (headers === null || headers === undefined) return undefined
+  if (Array.isArray(headers)) {
+    for (let i = 0; i + 1 < headers.length; i += 2) {
+      if (isNamed(String(headers[i]), name)) return firstOf(headers[i + 1])
+    }
+    return undefined
+  }
+  if (Symbol.iterator in headers) {
+    for (const [key, value] of headers as Iterable<[string, HeaderText]>)
+      if (isNamed(key, name)) return firstOf(value)
+    return undefined
+  }
+  for (const key of Object.keys(headers)) {
+    if (isNamed(key, name)) return firstOf((headers as Record<string, HeaderText>)[key])
+  }
   return undefined
+}
+
+function isNamed(key: string, name: string): boolean {
+  return key.length === name.length && key.toLowerCase() === name
+}
+
+function firstOf(value: HeaderText): string | undefined {
+  const first: unknown = Array.isArray(value) ? value[0] : value
+  return first === null || first === undefined ? undefined : String(first as string)
 }
 
 /** The headers and one more, in the form that they came in where undici can take it. */

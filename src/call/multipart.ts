@@ -9,6 +9,8 @@ export function isFormLike(body: unknown): body is FormLike {
   return (
     typeof body === 'object' &&
     body !== null &&
+    // every fetch body is a generator: no form, at the first look
+    !(Symbol.asyncIterator in body) &&
     (body as FormLike)[Symbol.toStringTag] === 'FormData' &&
     typeof (body as { append?: unknown }).append === 'function'
   )

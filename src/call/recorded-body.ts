@@ -109,7 +109,7 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
   }
 
   #pull(): Promise<void> {
-    return (this.#pulling ??= this.#next().finally(() => (this.#pulling = undefined)))
+    return (this.#pulling ??= this.#next())
   }
 
   async #next(): Promise<void> {
@@ -129,6 +129,8 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
       this.failed = true
       this.error = error
       this.#onSourceError(error)
+    } finally {
+      this.#pulling = undefined
     }
   }
 

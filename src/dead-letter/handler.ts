@@ -177,7 +177,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
     const byDefault = isCapturedByDefault(outcome)
     if (policy.capture === undefined) return byDefault
     try {
-      return policy.capture(outcome, byDefault)
+      return policy.capture(outcome, byDefault, requestOf(this.#call))
     } catch (error) {
       reporter.hookFailed('capture', error)
       return byDefault

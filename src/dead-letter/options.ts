@@ -35,9 +35,10 @@ export interface RedactOptions {
 export interface DeadLetterOptions {
   /**
    * Which final outcomes become dead letters. Default: network errors, timeouts, open circuit, and the statuses 408,
-   * 429 and 5xx; a `classify` verdict decides before the status. Never cancellations by the caller.
+   * 429 and 5xx; a `classify` verdict decides before the status. Never cancellations by the caller. To keep no reads:
+   * `(_outcome, byDefault, { method }) => byDefault && method !== 'GET'`.
    */
-  capture?: (outcome: Outcome, byDefault: boolean) => boolean
+  capture?: (outcome: Outcome, byDefault: boolean, request: CallRequest) => boolean
   /** The most of a request body that is kept, in bytes. Default 256 KiB. Larger requests are not replayable. */
   maxBodyBytes?: number
   /** The most of the final response's body that is kept, in bytes. Default 8 KiB; 0 keeps none. */

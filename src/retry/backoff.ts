@@ -26,7 +26,9 @@ export function backoffMs(
   previousMs: number,
 ): number {
   const { initialBackoffMs, backoffMultiplier, maxBackoffMs } = policy
-  const base = Math.min(maxBackoffMs, initialBackoffMs * backoffMultiplier ** (attempt - 1))
+  // bounded first: 0 times Infinity is no wait
+  const growth = Math.min(Number.MAX_VALUE, backoffMultiplier ** (attempt - 1))
+  const base = Math.min(maxBackoffMs, initialBackoffMs * growth)
   switch (policy.jitter) {
     case 'none':
       return Math.round(base)

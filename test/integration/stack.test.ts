@@ -216,6 +216,17 @@ describe('the standard stack', () => {
     expect(provider.received).toHaveLength(1)
   })
 
+  it('lets the user leave reads out', async () => {
+    use({
+      deadLetter: { capture: (_outcome, byDefault, { method }) => byDefault && method !== 'GET' },
+      retry: false,
+    })
+    provider.replies = [status(503)]
+    await fetch(provider.url, via(dispatcher))
+    await fetch(provider.url, via(dispatcher, { method: 'PUT', body: 'x' }))
+    expect((await captured()).map(({ request: { method } }) => method)).toEqual(['PUT'])
+  })
+
   it('leaves a call alone that says deadLetter: false', async () => {
     use({})
     provider.replies = [status(503)]

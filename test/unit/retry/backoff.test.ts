@@ -54,6 +54,11 @@ describe('backoffMs', () => {
     )
   })
 
+  it('is no wait, not an impossible one, after thousands of attempts without a first wait', () => {
+    expect(backoffMs(policy({ initialBackoffMs: 0 }), 5_000, 0.5, 0)).toBe(0)
+    expect(backoffMs(policy(), 5_000, 0.5, 0)).toBe(30_000)
+  })
+
   it('never shrinks from attempt to attempt without jitter', () => {
     fc.assert(
       fc.property(anyPolicy, fc.integer({ min: 1, max: 100 }), (any, attempt) => {
