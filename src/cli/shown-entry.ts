@@ -2,6 +2,9 @@ import { REDACTED, redactUrl } from '../call/redacted-url.ts'
 import type { DeadLetter, DeadLetterError } from '../dead-letter/record.ts'
 import { defaultRules, isCredentialHeader, redactBody, redactText } from '../dead-letter/redaction.ts'
 
+/** Looking for secrets in what is larger takes seconds, if somebody has made it for that. */
+const MAX_SHOWN_BYTES = 1024 * 1024
+
 type Headers = Readonly<Record<string, string | readonly string[]>>
 
 /**
@@ -30,6 +33,9 @@ export function shownEntry(entry: DeadLetter): DeadLetter {
 function shownRequest({ body, ...request }: DeadLetter['request']): DeadLetter['request'] {
   const bare = { ...request, url: redactUrl(request.url) }
   if (body === undefined) return bare
+  if (body.byteLength > MAX_SHOWN_BYTES) {
+    return { ...bare, body: Buffer.from('[too large to be shown: see --save-body]'), bodyRedacted: true }
+  }
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   const shown = redactBody(bytes, contentType(request.headers), defaultRules)
   return {
