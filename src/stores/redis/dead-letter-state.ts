@@ -121,7 +121,9 @@ function filled(bytes: Buffer | undefined): Buffer | undefined {
 }
 
 /** What filters look at; `undefined` for what cannot be read. */
-export function summaryFrom(json: string | null | undefined): DeadLetterSummary | undefined {
+export function summaryFrom(
+  json: string | null | undefined,
+): (DeadLetterSummary & { dueAt: number }) | undefined {
   if (json === null || json === undefined) return undefined
   let fields: Readonly<Record<string, unknown>>
   try {
@@ -130,7 +132,7 @@ export function summaryFrom(json: string | null | undefined): DeadLetterSummary 
     // reading the entry itself says what is wrong with it
     return undefined
   }
-  const { n, s, r, o, c, t, l } = fields
+  const { n, s, r, o, c, t, l, d } = fields
   const labels = typeof l === 'object' && l !== null ? (l as Record<string, string>) : undefined
   return {
     name: String(n),
@@ -140,5 +142,6 @@ export function summaryFrom(json: string | null | undefined): DeadLetterSummary 
     code: String(c),
     timestamp: Number(t),
     labels,
+    dueAt: Number(d),
   }
 }

@@ -141,6 +141,8 @@ class RedisDeadLetters implements DeadLetterStore {
     const request = checkClaim(options)
     const { filter, ids, transfer } = request
     if (!transfer && filter === undefined && ids === undefined) return this.#claim(request, 'due', [])
+    // what lapsed is due only when its lease was settled
+    if (filter !== undefined) await this.#claim(request, 'some', [])
     // another claimer may be faster with all of the candidates
     for (let round = 0; ; round++) {
       const candidates = await this.#candidates(request)
@@ -153,13 +155,16 @@ class RedisDeadLetters implements DeadLetterStore {
 
   async #candidates({ limit, filter = {}, ids, transfer }: ClaimRequest): Promise<string[]> {
     if (ids !== undefined) {
-      if (Object.keys(filter).length === 0 || ids.length === 0) return [...ids]
+      if (ids.length === 0) return []
       const client = await this.#runner.client()
       const states = await client.hmget(this.#keys.states, ...ids)
-      return ids.filter((_id, at) => {
-        const summary = summaryFrom(states[at])
-        return summary !== undefined && matchesFilter(summary, filter)
-      })
+      const open = Object.keys(filter).length === 0
+      // what cannot be read is asked for all the same when nothing is filtered, so that it is told
+      return ids
+        .map((id, at) => ({ id, summary: summaryFrom(states[at]) }))
+        .filter(({ summary }) => (summary === undefined ? open : matchesFilter(summary, filter)))
+        .sort((a, b) => (a.summary?.dueAt ?? 0) - (b.summary?.dueAt ?? 0) || (a.id < b.id ? -1 : 1))
+        .map(({ id }) => id)
     }
     const found: string[] = []
     const most = Math.min(1000, limit * 4 + 16)
