@@ -151,6 +151,11 @@ it('sends what a person names, though it is quarantined or in doubt, and reports
   const decided = await replay(['--status', 'in_doubt', '--unknown-delivery', 'replay'])
   expect(decided.code, decided.stderr).toBe(0)
   expect(provider.received.map(({ url }) => url)).toEqual(['/named', '/doubt'])
+  await store.deadLetters.add([
+    recordTo(`${provider.url}/lost`, { replayable: false, notReplayableReason: 'body_too_large' }),
+  ])
+  const lost = await replay(['--status', 'quarantined'])
+  expect(lost).toMatchObject({ code: 1, stderr: expect.stringContaining('1 left: ') as string })
 })
 
 it('stops asking a provider that is down, so that an outage does not use up the replays', async () => {

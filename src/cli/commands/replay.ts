@@ -128,12 +128,10 @@ async function run(ids: string[], options: Options, context: CommandContext): Pr
       signal: context.signal,
       onProgress: (progress, before) => output.tell(progress, before),
     })
-    const untouched = total.cancelled ? [] : (named ?? []).filter((id) => !output.told.has(id))
-    for (const id of untouched) {
-      context.terminal.note(
-        `${id}: not there, held by another replayer, not replayable, or not of an allowed origin`,
-      )
-    }
+    const untouched = total.cancelled ? [] : (chosen ?? []).filter((id) => !output.told.has(id))
+    const why = 'not there, held by another replayer, not replayable, or not of an allowed origin'
+    if (named === undefined && untouched.length > 0) context.terminal.note(`${untouched.length} left: ${why}`)
+    else for (const id of untouched) context.terminal.note(`${id}: ${why}`)
     output.end(total)
     if (!isCleanSummary(total) || untouched.length > 0) someFailed(context)
     if (total.cancelled) context.exitCode = exitCodes.interrupted
