@@ -214,7 +214,8 @@ function cli(port: number, command: string[]): Promise<string> {
     child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()))
     child.once('error', reject)
-    child.once('exit', (code) =>
+    // not 'exit': the output may come after it
+    child.once('close', (code) =>
       code === 0 ? resolve(output.trimEnd()) : reject(new Error(`redis-cli ${command.join(' ')}: ${output}`)),
     )
   })
