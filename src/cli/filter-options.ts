@@ -6,6 +6,7 @@ import {
   type DeadLetterStatus,
 } from '../dead-letter/record.ts'
 import type { DeadLetterFilter } from '../dead-letter/store.ts'
+import { checkOrigin } from './checked-origin.ts'
 import { parseTime } from './time-text.ts'
 
 export interface FilterOptions {
@@ -36,7 +37,7 @@ export function filterOf(options: FilterOptions, now: number): DeadLetterFilter 
   const { name, origin, status, reason, code, label, from, to } = options
   const filter: DeadLetterFilter = {
     ...(name === undefined ? {} : { name }),
-    ...(origin === undefined ? {} : { origin }),
+    ...(origin === undefined ? {} : { origin: checkOrigin('--origin', origin) }),
     ...(status === undefined ? {} : { status }),
     ...(reason === undefined ? {} : { reason }),
     ...(code === undefined ? {} : { code }),

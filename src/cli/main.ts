@@ -56,6 +56,8 @@ async function run(): Promise<ExitCode> {
 function storeFailure(error: unknown): ExitCode {
   const { message, name } = error instanceof Error ? error : new Error(String(error))
   terminal.note(`error: ${withoutUserinfo(message)}`)
+  // the library says so of an option: `limit` must be an integer ...
+  if (message.startsWith('`')) return exitCodes.usage
   if (name === 'TypeError' || name === 'RangeError') return exitCodes.internal
   return exitCodes.storeUnavailable
 }

@@ -5,7 +5,7 @@ import { isTransportHeader } from '../dead-letter/redaction.ts'
 import type { ReplayCredentials, ReplayOptions } from '../dead-letter/replay.ts'
 import { checkHeader } from './checked-record.ts'
 import { CliError } from './cli-error.ts'
-import { checkOrigin } from './replay-origin.ts'
+import { checkOrigin } from './checked-origin.ts'
 
 type Credentials = NonNullable<ReplayOptions['credentials']>
 type Seal = NonNullable<ReplayOptions['seal']>

@@ -329,6 +329,8 @@ describe('arguments', () => {
       cli(['dl', 'list', '--stor=redis://me:hunter2@host']),
       cli(['dl', 'list', '--store', 'postgres://me:hunter2@host/db']),
       cli(['dl', 'list', '--status', 'lost']),
+      cli(['dl', 'list', '--origin', 'https://api.example.com/']),
+      cli(['dl', 'list', '--name', '']),
       cli(['nonsense']),
       cli(['dl', 'replay', '--all']),
     ])

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { exitCodes } from '../cli-error.ts'
+import { CliError, exitCodes } from '../cli-error.ts'
 import {
   addJsonOption,
   addStoreOptions,
@@ -17,7 +17,7 @@ import {
   rateOf,
 } from '../filter-options.ts'
 import { replayCredentials } from '../replay-credentials.ts'
-import { checkOrigin } from '../replay-origin.ts'
+import { checkOrigin } from '../checked-origin.ts'
 import { ReplayOutput } from '../replay-output.ts'
 import { isCleanSummary } from '../replay-summary.ts'
 import { checkSelection, countDue, selectedIds } from '../selected-entries.ts'
@@ -98,6 +98,9 @@ async function run(ids: string[], options: Options, context: CommandContext): Pr
   const filter = filterOf(options, context.now())
   checkSelection(ids, filter, options.all)
   const allowedOrigins = (options.allowOrigin ?? []).map((origin) => checkOrigin('--allow-origin', origin))
+  if (filter?.origin !== undefined && !allowedOrigins.includes(filter.origin)) {
+    throw new CliError('--origin must be one of --allow-origin')
+  }
   const secrets = await replayCredentials(options, allowedOrigins, context.environment)
   // it loads undici; without it the other commands start twice as fast
   const { runReplay } = await import('../replay-run.ts')

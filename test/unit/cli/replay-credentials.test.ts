@@ -4,7 +4,7 @@ import {
   environmentHeader,
   replayCredentials,
 } from '../../../src/cli/replay-credentials.ts'
-import { checkOrigin } from '../../../src/cli/replay-origin.ts'
+import { checkOrigin } from '../../../src/cli/checked-origin.ts'
 import { initialState } from '../../../src/dead-letter/lifecycle.ts'
 import type { DeadLetter } from '../../../src/dead-letter/record.ts'
 import { makeRecord } from '../../contracts/dead-letter-records.ts'
