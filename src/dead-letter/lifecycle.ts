@@ -68,7 +68,9 @@ export function settled(
 ): { result: SettleResult; state: DeadLetterState | undefined } {
   if (settlement.outcome === 'done') return { result: 'done', state: undefined }
   if (settlement.outcome === 'later') {
-    return { result: 'again', state: { ...unsent(held), dueAt: now + settlement.delayMs } }
+    const state = { ...unsent(held), dueAt: now + settlement.delayMs }
+    const { replay } = settlement
+    return { result: 'again', state: replay ? { ...state, replays: remembered(state, replay) } : state }
   }
   const { leasedFrom: _leasedFrom, ...state } = held
   const replays = remembered(state, settlement.replay)

@@ -32,8 +32,8 @@ export function settleReplay(
   // nothing was sent: an outage of the provider must not use up the replays
   if (outcome.kind === 'open') return { outcome: 'later', delayMs: Math.max(outcome.retryAfterMs, 1000) }
   if (outcome.kind === 'error') {
-    if (outcome.delivery === 'not_sent') return { outcome: 'later', delayMs }
     const replay: DeadLetterReplay = { ...base, outcome: 'failed', code: outcome.code.slice(0, 256) }
+    if (outcome.delivery === 'not_sent') return { outcome: 'later', delayMs, replay }
     if (isRepeatable(entry)) return { outcome: 'failed', replay, delayMs, maxReplays: policy.maxReplays }
     const note = `may have been sent: ${outcome.code.slice(0, 200)}`
     return { outcome: 'in_doubt', replay: { ...replay, outcome: 'in_doubt' }, note }
@@ -43,8 +43,8 @@ export function settleReplay(
     return { outcome: 'done', replay: { ...base, outcome: 'done', statusCode } }
   }
   const wait = Math.max(delayMs, outcome.retryAfterMs ?? 0)
-  if (statusCode === 429) return { outcome: 'later', delayMs: wait }
   const replay: DeadLetterReplay = { ...base, outcome: 'failed', statusCode }
+  if (statusCode === 429) return { outcome: 'later', delayMs: wait, replay }
   if (
     statusCode >= 500 ||
     statusCode === 408 ||

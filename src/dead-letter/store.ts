@@ -94,8 +94,8 @@ export type Settlement =
   | { outcome: 'done'; replay: DeadLetterReplay }
   /** Sent and failed: again after `delayMs`, or quarantined when `maxReplays` are used up. */
   | { outcome: 'failed'; replay: DeadLetterReplay; delayMs: number; maxReplays: number }
-  /** Nothing was sent (open circuit, cancelled): again after `delayMs`; no replay is used up. */
-  | { outcome: 'later'; delayMs: number }
+  /** The server surely did not act (open circuit, no connection, 429, cancelled): again after `delayMs`; no replay is used up. */
+  | { outcome: 'later'; delayMs: number; replay?: DeadLetterReplay | undefined }
   /** It may have been sent and must not be sent twice. */
   | { outcome: 'in_doubt'; replay: DeadLetterReplay; note: string }
   /** It cannot be sent: forged, unreadable, refused for good. */

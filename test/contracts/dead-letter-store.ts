@@ -386,7 +386,14 @@ export function deadLetterStoreContract(
           await store.renew(claim.id, claim.fence, 1000)
           expect(await store.settle(claim.id, claim.fence, { outcome: 'later', delayMs: 0 })).toBe('again')
         }
-        expect((await claimOne()).replayCount).toBe(0)
+        const claim = await claimOne()
+        const limited = replay({ statusCode: 429 })
+        await store.settle(claim.id, claim.fence, { outcome: 'later', delayMs: 0, replay: limited })
+        // it is recorded, and not counted
+        expect(await claimOne()).toMatchObject({
+          replayCount: 0,
+          replays: [{ outcome: 'failed', statusCode: 429 }],
+        })
       })
 
       it('puts in doubt and quarantines with a note', async () => {

@@ -36,6 +36,7 @@ const settlement = fc.constantFrom<Settlement>(
   { outcome: 'failed', replay: { at: 1, outcome: 'failed', statusCode: 500 }, delayMs: 0, maxReplays: 2 },
   { outcome: 'failed', replay: { at: 1, outcome: 'failed' }, delayMs: LONG, maxReplays: 9 },
   { outcome: 'later', delayMs: 0 },
+  { outcome: 'later', delayMs: 0, replay: { at: 1, outcome: 'failed', statusCode: 429 } },
   { outcome: 'in_doubt', replay: { at: 1, outcome: 'in_doubt' }, note: 'why' },
   { outcome: 'quarantined', replay: { at: 1, outcome: 'refused' }, note: 'no' },
 )

@@ -150,6 +150,25 @@ describe('bodies in dead letters', () => {
     expect(entry).toMatchObject({ replayable: false, notReplayableReason: 'body_incomplete' })
   })
 
+  it('hears an abort while it reads the rest of a body, and captures nothing', async () => {
+    const abort = new AbortController()
+    const endless = new ReadableStream({
+      start: (controller) => controller.enqueue(Buffer.from('only the start')),
+    })
+    const telling: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+      setTimeout(() => {
+        dispatch(options, handler)
+        setTimeout(() => abort.abort(new Error('changed my mind')), 5)
+      }, 1)
+      return true
+    }
+    const init = { method: 'POST', body: endless, duplex: 'half', signal: abort.signal }
+    // the refusal comes at once; until the body is read, the call is still the caller's to abort
+    const call = fetch('http://crm.test', via(agent.compose(refusal, letters, telling), init))
+    await expect(call).rejects.toThrow('changed my mind')
+    await nothingCaptured()
+  })
+
   it('never calls a stream complete that the caller aborted after an early answer', async () => {
     provider.onHeaders = (_request, response) => {
       response.writeHead(503).write('early')

@@ -16,6 +16,7 @@ local was, before = st.s, st.v
 st.v = nil
 if outcome == 'later' then
   st.s, st.d = before or 'pending', now + tonumber(ARGV[4])
+  if ARGV[6] ~= '' then remember(st, cjson.decode(ARGV[6])) end
   save(id, st, was)
   return 'again'
 end
