@@ -100,6 +100,22 @@ describe('the published package', () => {
     expect(imported.has('node:sqlite')).toBe(specifier === './sqlite')
   })
 
+  it('brings its command line, with nothing to install for SQLite', async () => {
+    const { bin: bins } = JSON.parse(
+      await readFile(join(application, 'node_modules', 'undici-resilience', 'package.json'), 'utf8'),
+    ) as { bin: Record<string, string> }
+    const cli = join(application, 'node_modules', 'undici-resilience', bins['undici-resilience']!)
+    await node("(await import('undici-resilience/sqlite')).sqliteStore('letters.db').deadLetters.stats()")
+    const { stdout } = await run(
+      process.execPath,
+      [cli, 'dead-letters', 'stats', '--json', '--store', 'sqlite:letters.db'],
+      {
+        cwd: application,
+      },
+    )
+    expect(JSON.parse(stdout)).toMatchObject({ total: 0 })
+  })
+
   it('can be required, and gives the same classes as an import', async () => {
     const { stdout } = await node(`
       import { createRequire } from 'node:module'
