@@ -149,9 +149,21 @@ export class Circuit {
       if (shared.mayTrip(this.policy)) this.#link?.flushNow(this)
       return
     }
+    this.#tripHere(now)
+  }
+
+  /** The shared store is out of reach from now on: what was counted here may be enough to open it. */
+  takeOver(): void {
+    const now = this.#host.now()
+    const { failed, slow } = this.machine.window.sums(now)
+    if (this.passing && this.machine.override === undefined && failed + slow > 0) this.#tripHere(now)
+  }
+
+  #tripHere(now: number): void {
+    const { machine } = this
     const from = machine.phase.state
-    if (tripIfDue(machine, this.#localPolicy, now, machine.window.sums(now), this.#host.by))
-      this.#moved(from, true)
+    const sums = machine.window.sums(now)
+    if (tripIfDue(machine, this.#localPolicy, now, sums, this.#host.by)) this.#moved(from, true)
   }
 
   /** What came of a probe. Must be called once per probe; a result of an older round counts nothing. */

@@ -44,6 +44,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   readonly #probes: SharedProbes
   readonly #news: News
   readonly #sending = new Set<Promise<void>>()
+  readonly #fresh: Circuit[] = []
   /** The server has told its time. */
   #timed = false
   #closed = false
@@ -65,17 +66,13 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     this.#catchUp = new CatchUp(scheduler, settings.pollIntervalMs, this.#registry, (circuits) => {
       if (this.#health.connected) this.#send(circuits)
     })
-    this.#probes = new SharedProbes(backend, scheduler, this.by, {
+    this.#probes = new SharedProbes(backend, scheduler, this.#registry.by, {
       heard: (sent, reply) => this.#heard(sent, reply),
       lost: (circuit, error) => this.#lost(circuit, error),
       track: (task) => this.#track(task),
     })
     this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, (circuits) => this.#send(circuits))
     this.#health = new StoreHealth(settings.name, (event) => this.#registry.degraded(event))
-  }
-
-  get by(): string {
-    return this.#registry.by
   }
 
   circuit(key: string, policy: CircuitPolicy): Circuit {
@@ -135,16 +132,13 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     this.#health.connection(false, error)
   }
 
-  /** After messages may have been lost: on each (re)subscription, and when the connection came back. */
+  /** After messages may have been lost: on each subscription, and when the connection came back. */
   syncAll(): void {
     if (this.#closed || !this.#health.connected) return
     inChunks([...this.#registry.values()], (circuits) => this.#send(circuits))
   }
 
-  /**
-   * A transition that another process, or this one, made, or a slot that came back. Returns false for one that cannot be true: its epoch lies in
-   * the future of the server's clock.
-   */
+  /** A transition, or a slot that came back. False for what cannot be true: its epoch lies in the server's future. */
   pushed(id: string, view: View, serverMs: number): boolean {
     if (this.#closed) return true
     const serverNow = this.#timed ? this.#scheduler.now() + this.#registry.offset : serverMs
@@ -185,15 +179,17 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   async #control(key: string, action: ControlAction): Promise<void> {
     const circuit = this.#registry.anyCircuit(key)
     this.#catchUp.start()
-    const sent = makeRequest(circuit, this.#scheduler.now())
-    try {
-      if (this.#closed) throw new Error('the store is closed')
-      this.#heard(sent, await this.#backend.control(sent.request, action))
-    } catch (error) {
-      this.#lost(circuit, error as Error)
-      circuit.control(action)
-      if (circuit.shared !== undefined) circuit.shared.operator = true
+    if (this.#health.connected && !this.#closed) {
+      const sent = makeRequest(circuit, this.#scheduler.now())
+      try {
+        this.#heard(sent, await this.#backend.control(sent.request, action))
+        return
+      } catch (error) {
+        this.#lost(circuit, error as Error)
+      }
     }
+    circuit.control(action)
+    if (circuit.shared !== undefined) circuit.shared.operator = true
   }
 
   /** A new circuit has what was pushed before it was used, and gets its first view at once. */
@@ -202,7 +198,10 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     if (circuit.shared?.degraded !== false) return circuit
     const heard = this.#news.of(circuit.shared.id, this.#scheduler.now())
     if (heard !== undefined) this.#apply(circuit, heard)
-    this.#send([circuit])
+    // those of one tick go together
+    if (this.#fresh.push(circuit) === 1) {
+      queueMicrotask(() => inChunks(this.#fresh.splice(0), (circuits) => this.#send(circuits)))
+    }
     return circuit
   }
 
@@ -282,6 +281,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     if (shared === undefined || shared.degraded) return
     shared.degraded = true
     shared.pending = { total: 0, failed: 0, slow: 0 }
+    circuit.takeOver()
   }
 
   #evicted(circuit: Circuit): void {

@@ -245,6 +245,15 @@ describe('out of reach', () => {
     ])
   })
 
+  test('failures whose report got lost open it here, without waiting for one more', async () => {
+    const { server, circuit } = await fleet(1)
+    server.down = true
+    fail(circuit, 3)
+    await settle()
+    expect(circuit.passing).toBe(false)
+    expect(circuit.snapshot()).toMatchObject({ state: 'open', degraded: true })
+  })
+
   test('the local machine opens, and the store adopts it on return', async () => {
     const { server, circuits, circuit } = await fleet(2)
     server.down = true

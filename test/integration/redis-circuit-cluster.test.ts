@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Cluster } from 'ioredis'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { CircuitBreaker } from '../../src/circuit/circuit-breaker.ts'
+import type { CircuitStoreChange } from '../../src/circuit/store.ts'
+import { type RedisStore, redisStore } from '../../src/stores/redis/redis-store.ts'
+import { type RunningRedisCluster, startRedisCluster } from '../support/redis-server.ts'
+import { untilPushed } from '../support/shared-circuits.ts'
+
+let servers: RunningRedisCluster
+let client: Cluster
+let one: RedisStore
+let two: RedisStore
+const heard: CircuitStoreChange[] = []
+
+beforeAll(async () => {
+  servers = await startRedisCluster()
+  client = new Cluster([...servers.startupNodes], { lazyConnect: true, keyPrefix: 'app:' })
+  one = redisStore(client)
+  two = redisStore(client)
+  one.circuits.onChange((change) => void heard.push(change))
+  await untilPushed(one.circuits, two.circuits)
+})
+afterAll(async () => {
+  await Promise.all([one.close(), two.close()])
+  client.disconnect()
+  await servers.stop()
+})
+
+test('circuits of all slots are shared, each in one slot', async () => {
+  const breakers = Array.from({ length: 60 }, (_one, at) =>
+    [one, two].map(
+      (store) =>
+        new CircuitBreaker({ name: `https://api-${at}.test`, store, failureThreshold: 2, quorum: 2 }),
+    ),
+  )
+  await vi.waitFor(() =>
+    expect([...one.circuits.list(), ...two.circuits.list()].filter(({ degraded }) => degraded)).toEqual([]),
+  )
+  for (const pair of breakers) {
+    for (const breaker of pair)
+      await breaker.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
+  }
+  await Promise.all([one.circuits.flush(), two.circuits.flush()])
+  await vi.waitFor(() =>
+    expect(breakers.flat().map(({ state }) => state)).toEqual(Array.from({ length: 120 }, () => 'open')),
+  )
+  const keys = await Promise.all(
+    servers.nodes.map(async (node) => (await node.cli('keys', 'app:undici-resilience:1:*')).split('\n')),
+  )
+  for (const ofNode of keys)
+    expect(ofNode.filter((key) => key.includes('{https://')).length).toBeGreaterThan(5)
+  expect(heard.filter(({ type }) => type === 'store')).toEqual([])
+})
+
+test('transitions are pushed again after every subscription was cut', async () => {
+  for (let times = 0; times < 2; times++) {
+    for (const node of servers.nodes) await node.cli('client', 'kill', 'type', 'pubsub')
+    await sleep(50)
+    await untilPushed(one.circuits, two.circuits)
+    await untilPushed(two.circuits, one.circuits)
+  }
+})
+
+test('a master that is gone for good takes only its own circuits out of reach', async () => {
+  const gone = servers.nodes[2]!
+  await gone.kill()
+  const breakers = Array.from(
+    { length: 30 },
+    (_one, at) => new CircuitBreaker({ name: `https://late-${at}.test`, store: one, failureThreshold: 1 }),
+  )
+  for (const breaker of breakers) expect(await breaker.execute(() => 1)).toBe(1)
+  for (const breaker of breakers)
+    await breaker.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
+  // each opens, in the cluster or by itself
+  await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(breakers.map(() => 'open')), {
+    timeout: 4_000,
+  })
+})
