@@ -2,8 +2,8 @@ import type { Scheduler } from './backend.ts'
 import type { Circuit } from './circuit.ts'
 import { inChunks } from './flush-queue.ts'
 
-/** A poll of circuits that are closed and idle happens every so many polls. */
-const IDLE_POLLS = 30
+/** Circuits that are closed and idle are compared at every so many ticks. */
+const IDLE_TICKS = 60
 const IDLE_MS = 60_000
 /** While the store is out of reach it is tried this often, in milliseconds. */
 const RETRY_MS = 250
@@ -11,12 +11,13 @@ const RETRY_MS = 250
 /** The timers that bring views up to date which no reply and no push has: the poll, and the retry while degraded. */
 export class CatchUp {
   readonly #scheduler: Scheduler
-  readonly #pollIntervalMs: number
+  /** Two ticks are a poll interval: what is older than one at a tick is never older than two. */
+  readonly #tickMs: number
   readonly #circuits: { values(): Iterable<Circuit> }
   readonly #send: (circuits: readonly Circuit[]) => void
   #cancelPoll: (() => void) | undefined
   #cancelRetry: (() => void) | undefined
-  #polls = 0
+  #ticks = 0
   #stopped = false
 
   constructor(
@@ -26,7 +27,7 @@ export class CatchUp {
     send: (circuits: readonly Circuit[]) => void,
   ) {
     this.#scheduler = scheduler
-    this.#pollIntervalMs = pollIntervalMs
+    this.#tickMs = pollIntervalMs / 2
     this.#circuits = circuits
     this.#send = send
   }
@@ -34,7 +35,7 @@ export class CatchUp {
   /** Starts the poll unless it runs. */
   start(): void {
     if (this.#stopped) return
-    this.#cancelPoll ??= this.#scheduler.after(this.#pollIntervalMs, () => {
+    this.#cancelPoll ??= this.#scheduler.after(this.#tickMs, () => {
       this.#cancelPoll = undefined
       this.#poll()
       this.start()
@@ -59,12 +60,12 @@ export class CatchUp {
   }
 
   #poll(): void {
-    this.#polls += 1
+    this.#ticks += 1
     const now = this.#scheduler.now()
-    const all = this.#polls % IDLE_POLLS === 0
+    const all = this.#ticks % IDLE_TICKS === 0
     const due = [...this.#circuits.values()].filter(({ shared, passing, lastUsedAt }) => {
       if (shared === undefined || shared.degraded) return false
-      if (now - shared.syncedAt < this.#pollIntervalMs / 2) return false
+      if (now - shared.syncedAt < this.#tickMs) return false
       return all || !passing || now - lastUsedAt < IDLE_MS
     })
     inChunks(due, this.#send)

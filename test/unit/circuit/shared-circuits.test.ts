@@ -329,6 +329,22 @@ describe('views', () => {
     expect(circuits.map(({ passing }) => passing)).toEqual([false, false, false, false])
   })
 
+  test('are never older than one poll, however recently before a tick they were refreshed', async () => {
+    for (let offset = 0; offset < 1_000; offset += 90) {
+      const { server, circuits, circuit } = await fleet(2, { timeoutMs: 60_000 })
+      fail(circuit, 3)
+      await settle()
+      await vi.advanceTimersByTimeAsync(offset)
+      server.pushes = false
+      server.clients[1]!.syncAll()
+      await settle()
+      await server.clients[0]!.reset(KEY)
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(circuits[1]!.passing, `reset ${offset} ms after the trip`).toBe(true)
+      for (const client of server.clients) await client.close()
+    }
+  })
+
   test('a process that uses a key for the first time knows what was pushed of it before', async () => {
     const { server, clients, circuit, policy } = await fleet(1)
     const late = server.client('late')
