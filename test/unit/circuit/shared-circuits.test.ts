@@ -206,6 +206,14 @@ describe('half-open', () => {
     expect(server.log.filter((operation) => operation === 'acquire')).toHaveLength(1)
   })
 
+  test('after a cancelled probe the same process may ask at once, whatever it was told before', async () => {
+    const { circuit } = await due({ halfOpenMaxAttempts: 1 })
+    const probe = await circuit.admit(now())
+    expect(isRefusal(await circuit.admit(now()))).toBe(true)
+    if (isProbe(probe)) circuit.settle(probe, 'void')
+    expect(isProbe(await circuit.admit(now()))).toBe(true)
+  })
+
   test('a slot that was granted in a reply that got lost goes back', async () => {
     const { server, circuits, circuit } = await due({ halfOpenMaxAttempts: 1 }, 2)
     server.mute = true
@@ -243,6 +251,34 @@ describe('out of reach', () => {
       { store: 'test', degraded: true, error: { message: 'ECONNREFUSED' } },
       { store: 'test', degraded: false },
     ])
+  })
+
+  test('when one circuit is answered again all are brought up to date, not one by one', async () => {
+    const { server, client, policy, circuit } = await fleet(1)
+    const circuits = [circuit, client.circuit('second', policy), client.circuit('third', policy)]
+    await settle()
+    server.down = true
+    for (const one of circuits) one.succeeded(one.generation)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([true, true, true])
+    server.down = false
+    await vi.advanceTimersByTimeAsync(250)
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([false, false, false])
+  })
+
+  test('a circuit that is forgotten while its command fails does not keep the store degraded', async () => {
+    const { server, client, policy, circuit } = await fleet(1)
+    const told: boolean[] = []
+    client.onChange((change) => void (change.type === 'store' && told.push(change.event.degraded)))
+    server.down = true
+    circuit.failed(circuit.generation, 1, 0)
+    // forgotten now: its last counts are sent, and fail
+    for (const key of ['a', 'b', 'c']) client.circuit(key, policy)
+    await settle()
+    server.down = false
+    await vi.advanceTimersByTimeAsync(600)
+    expect(told).toEqual([true, false])
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([false, false, false])
   })
 
   test('failures whose report got lost open it here, without waiting for one more', async () => {
