@@ -68,6 +68,8 @@ export class Call implements Dispatcher.DispatchHandler {
   /** Ends the wait that the call is in, a backoff for example; there is at most one. */
   waiting: (() => void) | undefined
   givenUp: GivenUp | undefined
+  /** The retry layer found that the request may be sent twice: by its method, its key, or the user's word. */
+  repeatable = false
   /** The caller aborted, or its body or handler failed: no failure of the server. */
   cancelled = false
   finished = false

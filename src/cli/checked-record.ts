@@ -54,12 +54,12 @@ export function checkHeader(name: string, value: string | readonly string[]): vo
 }
 
 function checkBody({ request, sealed }: DeadLetterRecord): void {
-  const { body, bodySha256, bodyBytes, bodyRedacted } = request
+  const { body, sha256: digest, bytes, bodyRedacted } = request
   if (body === undefined || sealed !== undefined || bodyRedacted === true) return
-  if (body.byteLength !== bodyBytes) {
-    throw wrong(`its body has ${body.byteLength} bytes, \`bodyBytes\` says ${bodyBytes}`)
+  if (body.byteLength !== bytes) {
+    throw wrong(`its body has ${body.byteLength} bytes, \`bytes\` says ${bytes}`)
   }
-  if (bodyBytes > 0 && bodySha256 !== sha256(body)) throw wrong('its body does not match `bodySha256`')
+  if (bytes > 0 && digest !== sha256(body)) throw wrong('its body does not match `sha256`')
 }
 
 function wrong(message: string): DeadLetterFormatError {

@@ -40,12 +40,20 @@ export function editedRecord(
   edit: RecordEdit,
   identity: EditedIdentity,
 ): DeadLetterRecord {
-  const { sealed, notReplayableReason, replayable, idempotencyKey, ...rest } = recordOf(entry)
+  // that it may be repeated was said of the request as it was
+  const {
+    sealed,
+    notReplayableReason,
+    replayable,
+    repeatable: _of,
+    idempotencyKey,
+    ...rest
+  } = recordOf(entry)
   if (
     edit.body === undefined &&
     sealed !== undefined &&
     rest.request.body === undefined &&
-    rest.request.bodyBytes > 0
+    rest.request.bytes > 0
   ) {
     throw new CliError(
       'the body of this entry is sealed, and a seal does not hold for an edited copy: give the whole body',
@@ -109,8 +117,8 @@ function editedHeaders(request: DeadLetterRequest, edit: RecordEdit): DeadLetter
 
 function editedBody(request: DeadLetterRequest, body: RecordEdit['body']): DeadLetterRequest {
   if (body === undefined) return request
-  const { body: _1, bodySha256: _2, bodyRedacted: _3, ...bare } = request
-  if (body === null || body.byteLength === 0) return { ...bare, bodyBytes: 0 }
+  const { body: _1, sha256: _2, bodyRedacted: _3, ...bare } = request
+  if (body === null || body.byteLength === 0) return { ...bare, bytes: 0 }
   const bytes = Buffer.from(body)
   if (bytes.includes(REDACTED)) {
     throw new CliError(`the new body still holds ${REDACTED}: put in what is to be sent`)
@@ -120,7 +128,7 @@ function editedBody(request: DeadLetterRequest, body: RecordEdit['body']): DeadL
       'the new body has a field that looks like a credential by its name, and would be stored in the open',
     )
   }
-  return { ...bare, body: bytes, bodyBytes: bytes.byteLength, bodySha256: sha256(bytes) }
+  return { ...bare, body: bytes, bytes: bytes.byteLength, sha256: sha256(bytes) }
 }
 
 /** The old key must not be sent beside the new one. */

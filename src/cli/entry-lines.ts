@@ -105,14 +105,14 @@ function headerLines(headers: DeadLetter['request']['headers']): string[] {
   )
 }
 
-function bodyLines({ body, bodyBytes, bodyRedacted }: DeadLetter['request'], sealed: boolean): string[] {
-  if (bodyBytes === 0 && body === undefined) return []
-  const size = `${bytesText(bodyBytes)}${bodyRedacted === true ? ', secret fields redacted' : ''}`
+function bodyLines({ body, bytes, bodyRedacted }: DeadLetter['request'], sealed: boolean): string[] {
+  if (bytes === 0 && body === undefined) return []
+  const size = `${bytesText(bytes)}${bodyRedacted === true ? ', secret fields redacted' : ''}`
   if (body === undefined) return ['', `  (body: ${size}, ${sealed ? 'sealed' : 'not kept'})`]
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  if (!isUtf8(bytes)) return ['', `  (body: ${size}, binary: see --save-body)`]
-  const cut = bytes.byteLength > SHOWN_BYTES
-  return ['', `  (body: ${size})`, ...textLines(bytes.toString('utf8', 0, SHOWN_BYTES), cut)]
+  const kept = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  if (!isUtf8(kept)) return ['', `  (body: ${size}, binary: see --save-body)`]
+  const cut = kept.byteLength > SHOWN_BYTES
+  return ['', `  (body: ${size})`, ...textLines(kept.toString('utf8', 0, SHOWN_BYTES), cut)]
 }
 
 /** The bar before each line keeps text with newlines from posing as lines of ours. */

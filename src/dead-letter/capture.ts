@@ -50,6 +50,7 @@ export interface CapturedFacts {
   readonly givenUp: GivenUp | undefined
   readonly outcome: Outcome
   readonly responseBody: { readonly bytes: Buffer; readonly truncated: boolean } | undefined
+  readonly repeatable: boolean
   readonly idempotencyKey: string | undefined
   readonly orderingKey: string | undefined
   readonly labels: Readonly<Record<string, string>> | undefined
@@ -92,14 +93,15 @@ export function deadLetterOf(
       ...(visible?.body === undefined || visible.body.byteLength === 0 || seal !== undefined
         ? {}
         : { body: visible.body }),
-      bodyBytes: body.size,
-      ...(sent === undefined || sent.byteLength === 0 ? {} : { bodySha256: sha256(sent) }),
+      bytes: body.size,
+      ...(sent === undefined || sent.byteLength === 0 ? {} : { sha256: sha256(sent) }),
       ...(visible?.changed === true ? { bodyRedacted: true } : {}),
     },
     response: responseOf(outcome, facts.responseBody, rules),
     error: errorOf(outcome),
     replayable: notReplayable === undefined,
     ...(notReplayable === undefined ? {} : { notReplayableReason: notReplayable }),
+    ...(facts.repeatable ? { repeatable: true } : {}),
     ...(facts.idempotencyKey === undefined
       ? {}
       : { idempotencyKey: facts.idempotencyKey, idempotencyHeader: 'idempotency-key' }),

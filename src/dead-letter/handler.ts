@@ -252,6 +252,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
         givenUp: call.givenUp,
         outcome,
         responseBody,
+        repeatable: call.repeatable,
         idempotencyKey: call.idempotencyKey,
         orderingKey: call.orderingKey ?? this.#orderingKey(),
         labels,

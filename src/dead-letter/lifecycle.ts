@@ -22,9 +22,9 @@ export function initialState(record: DeadLetterRecord, options: AddOptions = {})
 /** Does not take the record's word: a body that is not there cannot be sent, whatever `replayable` says. */
 export function isSendable(record: DeadLetterRecord): boolean {
   if (!record.replayable) return false
-  const { body, bodyBytes, bodyRedacted } = record.request
+  const { body, bytes, bodyRedacted } = record.request
   if (record.sealed?.data !== undefined) return true
-  return bodyRedacted !== true && (body?.byteLength ?? 0) === bodyBytes
+  return bodyRedacted !== true && (body?.byteLength ?? 0) === bytes
 }
 
 function remembered(state: DeadLetterState, replay: DeadLetterReplay): readonly DeadLetterReplay[] {

@@ -66,9 +66,9 @@ export interface DeadLetterRequest {
   /** The bytes as sent (or with fields redacted: see `bodyRedacted`); absent in lists, and when there was no body. */
   readonly body?: Uint8Array | undefined
   /** Length of the body as sent, as far as it was seen; 0 when there was none. */
-  readonly bodyBytes: number
+  readonly bytes: number
   /** Hex SHA-256 of the whole body as sent; absent without a body, or when it was not seen whole. */
-  readonly bodySha256?: string | undefined
+  readonly sha256?: string | undefined
   /** `body` is not what was sent: secret fields were replaced. */
   readonly bodyRedacted?: boolean | undefined
 }
@@ -117,6 +117,8 @@ export interface DeadLetterRecord {
   /** Whether the request can be sent again as it was. A store never hands out an entry that is not. */
   readonly replayable: boolean
   readonly notReplayableReason?: NotReplayableReason | undefined
+  /** The application says that it may be sent twice although its method does not: `retry.isIdempotent`. */
+  readonly repeatable?: boolean | undefined
   readonly idempotencyKey?: string | undefined
   /** Name of the header that carried the key, lower case. */
   readonly idempotencyHeader?: string | undefined
@@ -161,9 +163,15 @@ export type ClaimedDeadLetter = DeadLetter & {
 /** Methods that may be sent twice by their definition. */
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'])
 
-/** Whether sending it a second time is harmless: by the method, or by its idempotency key. */
-export function isRepeatable(record: Pick<DeadLetterRecord, 'idempotencyKey' | 'request'>): boolean {
-  return record.idempotencyKey !== undefined || idempotentMethods.has(record.request.method)
+/** Whether sending it a second time is harmless: by the method, its idempotency key, or the application's word. */
+export function isRepeatable(
+  record: Pick<DeadLetterRecord, 'idempotencyKey' | 'repeatable' | 'request'>,
+): boolean {
+  return (
+    record.idempotencyKey !== undefined ||
+    record.repeatable === true ||
+    idempotentMethods.has(record.request.method)
+  )
 }
 
 export function originOf(record: Pick<DeadLetterRecord, 'request'>): string {

@@ -120,7 +120,7 @@ function opened(entry: DeadLetter, seal: Seal | undefined): SealedRequest | unde
   if (seal === undefined) {
     if (
       entry.request.bodyRedacted !== true &&
-      (entry.request.body?.byteLength ?? 0) === entry.request.bodyBytes
+      (entry.request.body?.byteLength ?? 0) === entry.request.bytes
     ) {
       return undefined
     }
@@ -178,17 +178,17 @@ function checkHeader(name: string, value: unknown, stored: boolean): void {
 }
 
 function checkedBody(entry: DeadLetter, sealed: SealedRequest | undefined): Uint8Array | undefined {
-  const { bodyBytes, bodySha256, bodyRedacted } = entry.request
+  const { bytes, sha256: digest, bodyRedacted } = entry.request
   const body = sealed === undefined ? entry.request.body : sealed.body
   if (sealed === undefined && bodyRedacted === true)
     throw new ReplayRefusedError('its body was redacted', true)
-  if ((body?.byteLength ?? 0) !== bodyBytes) {
+  if ((body?.byteLength ?? 0) !== bytes) {
     throw new ReplayRefusedError(
-      `its body has ${body?.byteLength ?? 0} bytes, the request had ${bodyBytes}`,
+      `its body has ${body?.byteLength ?? 0} bytes, the request had ${bytes}`,
       true,
     )
   }
-  if (body !== undefined && bodyBytes > 0 && sha256(body) !== bodySha256) {
+  if (body !== undefined && bytes > 0 && sha256(body) !== digest) {
     throw new ReplayRefusedError('its body is not the one that was captured: the hash differs', true)
   }
   return body

@@ -132,10 +132,11 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
   #retry(outcome: Outcome): boolean {
     const call = this.#call
     const { policy, reporter } = this.#context
+    call.repeatable = isIdempotentCall(policy, call, reporter)
     const decision = decideRetry(policy, {
       outcome,
       attempt: call.attempt,
-      idempotent: isIdempotentCall(policy, call, reporter),
+      idempotent: call.repeatable,
       bodyReplayable: call.bodyReplayable,
       previousDelayMs: this.#delayMs,
       remainingMs: call.deadline - performance.now(),

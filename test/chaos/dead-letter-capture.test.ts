@@ -108,7 +108,7 @@ it('loses no acknowledged capture, whatever is killed, stalled or full', { timeo
       const body = createHash('sha256')
         .update(entry.request.body ?? '')
         .digest('hex')
-      if (body !== expected || entry.request.bodySha256 !== expected) damaged.push(id)
+      if (body !== expected || entry.request.sha256 !== expected) damaged.push(id)
     }
   }
   const { total } = await store.deadLetters.stats()

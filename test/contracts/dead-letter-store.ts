@@ -82,7 +82,7 @@ export function deadLetterStoreContract(
           replays: [],
         })
         expect(Buffer.compare(request.body!, body)).toBe(0)
-        expect(request).toMatchObject({ method: 'PUT', bodyBytes: 1024, omittedHeaders: ['authorization'] })
+        expect(request).toMatchObject({ method: 'PUT', bytes: 1024, omittedHeaders: ['authorization'] })
         expect({ ...request.headers }).toEqual(record.request.headers)
         expect([...sealed!.data!]).toEqual([0, 255, 10, 13])
       })
@@ -92,7 +92,7 @@ export function deadLetterStoreContract(
       })
 
       it('keeps a request without a body', async () => {
-        const record = makeRecord({ request: { method: 'GET', body: undefined, bodySha256: undefined } })
+        const record = makeRecord({ request: { method: 'GET', body: undefined, sha256: undefined } })
         await store.add([record])
         expect((await store.get(record.id))!.request.body).toBeUndefined()
         expect((await claimOne()).id).toBe(record.id)
@@ -144,8 +144,8 @@ export function deadLetterStoreContract(
       })
 
       it('is recognised by the store itself when the record lies', async () => {
-        const cut = makeRecord({ request: { body: Buffer.from('abc'), bodyBytes: 10 } })
-        const none = makeRecord({ request: { body: undefined, bodyBytes: 5 } })
+        const cut = makeRecord({ request: { body: Buffer.from('abc'), bytes: 10 } })
+        const none = makeRecord({ request: { body: undefined, bytes: 5 } })
         const redacted = makeRecord({ request: { bodyRedacted: true } })
         await store.add([cut, none, redacted])
         expect((await store.claim(HELD)).items).toEqual([])

@@ -91,7 +91,7 @@ it('takes credentials from a module, and says when there is none', async () => {
 it('opens sealed entries with the keys that the module exports', async () => {
   const keys = { k1: '0123456789abcdef'.repeat(4) }
   const bare = recordTo(`${provider.url}/x?token=[redacted]`, {
-    request: { body: undefined, bodyBytes: 9, bodySha256: sha256('{"pin":1}'), redactedQuery: ['token'] },
+    request: { body: undefined, bytes: 9, sha256: sha256('{"pin":1}'), redactedQuery: ['token'] },
   })
   const sealed = new Seal({ current: 'k1', keys }).close(bare, {
     url: `${provider.url}/x?token=abc`,

@@ -78,7 +78,7 @@ describe('bodies in dead letters', () => {
         const entry = await captured()
         expect(entry.replayable).toBe(true)
         expect(Buffer.from(entry.request.body!).equals(bytes)).toBe(true)
-        expect(entry.request.bodySha256).toBe(sha256(bytes))
+        expect(entry.request.sha256).toBe(sha256(bytes))
         expect(provider.received[0]!.sha256).toBe(sha256(bytes))
       })
 
@@ -228,7 +228,7 @@ describe('what is captured', () => {
         method: 'POST',
         url: `${provider.url}/contacts?limit=5&api_key=[redacted]`,
         redactedQuery: ['api_key'],
-        bodyBytes: 14,
+        bytes: 14,
       },
       response: { statusCode: 503, body: '{"busy":true,"token":"[redacted]"}' },
       error: { name: 'HttpStatus', code: 'ERR_HTTP_STATUS' },

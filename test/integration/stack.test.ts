@@ -129,7 +129,7 @@ describe('the standard stack', () => {
     ])
     const whole = await stack.deadLetters.get(letter!.id)
     expect(Buffer.from(whole!.request.body!).toString()).toBe('{"name":"Ada"}')
-    expect(whole!.request).toMatchObject({ method: 'PUT', bodySha256: sha256('{"name":"Ada"}') })
+    expect(whole!.request).toMatchObject({ method: 'PUT', sha256: sha256('{"name":"Ada"}') })
     expect(whole!.response).toMatchObject({ statusCode: 503 })
     expect(JSON.stringify(whole)).not.toMatch(/s3cret|hidden/)
   })
@@ -214,6 +214,21 @@ describe('the standard stack', () => {
     const [letter] = await captured()
     expect(letter).toMatchObject({ replayable: false })
     expect(provider.received).toHaveLength(1)
+  })
+
+  it('remembers with a dead letter that it may be sent twice although it is a POST', async () => {
+    use({ retry: { ...quick, isIdempotent: ({ path }) => path === '/search' } })
+    provider.replies = [reset]
+    await fetch(`${provider.url}/search`, via(dispatcher, { method: 'POST', body: 'x' })).catch(
+      () => undefined,
+    )
+    await fetch(`${provider.url}/create`, via(dispatcher, { method: 'POST', body: 'x' })).catch(
+      () => undefined,
+    )
+    expect((await captured()).map(({ request, repeatable }) => [request.url, repeatable])).toEqual([
+      [`${provider.url}/create`, undefined],
+      [`${provider.url}/search`, true],
+    ])
   })
 
   it('lets the user leave reads out', async () => {

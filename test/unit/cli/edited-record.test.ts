@@ -71,24 +71,24 @@ describe('editedRecord', () => {
       {
         replayable: false,
         notReplayableReason: 'body_too_large',
-        request: { body: undefined, bodyBytes: 9_000_000 },
+        request: { body: undefined, bytes: 9_000_000 },
       },
       { body },
     )
     expect(record.replayable).toBe(true)
     expect(record.notReplayableReason).toBeUndefined()
     expect(record.request).toMatchObject({
-      bodyBytes: body.length,
-      bodySha256: createHash('sha256').update(body).digest('hex'),
+      bytes: body.length,
+      sha256: createHash('sha256').update(body).digest('hex'),
     })
     expect(initialState(record).status).toBe('pending')
   })
 
   it('takes the body away', () => {
     const { request } = edit({}, { body: null })
-    expect(request.bodyBytes).toBe(0)
+    expect(request.bytes).toBe(0)
     expect(request.body).toBeUndefined()
-    expect(request.bodySha256).toBeUndefined()
+    expect(request.sha256).toBeUndefined()
   })
 
   it('stores no secret field of a new body, and no placeholder', () => {
@@ -101,7 +101,7 @@ describe('editedRecord', () => {
   it('asks for the body of a sealed entry, and drops the seal, which is bound to the old id', () => {
     const sealed = {
       sealed: { keyId: 'k', data: Buffer.alloc(40) },
-      request: { body: undefined, bodyBytes: 14 },
+      request: { body: undefined, bytes: 14 },
     }
     expect(() => edit(sealed, { url: '/v2' })).toThrow(/sealed/)
     expect(edit(sealed, { body: Buffer.from('{}') }).sealed).toBeUndefined()

@@ -31,7 +31,7 @@ describe('importedRecord', () => {
       const record = makeRecord({ request: { body } })
       const back = importedRecord(line(record))
       expect(back.id).toBe(record.id)
-      expect(back.request.bodySha256).toBe(record.request.bodySha256)
+      expect(back.request.sha256).toBe(record.request.sha256)
       expect(Buffer.from(back.request.body ?? []).equals(Buffer.from(body ?? []))).toBe(true)
     }
   })
@@ -74,8 +74,8 @@ describe('importedRecord', () => {
     const record = makeRecord()
     expect(
       refusal(line({ ...record, request: { ...record.request, body: Buffer.from('{"name":"Eve"}') } })),
-    ).toMatch(/bodySha256/)
-    expect(refusal(line({ ...record, request: { ...record.request, bodyBytes: 3 } }))).toMatch(/bodyBytes/)
+    ).toMatch(/`sha256`/)
+    expect(refusal(line({ ...record, request: { ...record.request, bytes: 3 } }))).toMatch(/`bytes`/)
   })
 
   it('changes no prototype', () => {
@@ -97,7 +97,7 @@ describe('importedRecord', () => {
 
   it('does not count brackets in strings', () => {
     const body = Buffer.from(`${'[{'.repeat(100)}\\"`)
-    expect(importedRecord(withRequest({ body })).request.bodyBytes).toBe(body.length)
+    expect(importedRecord(withRequest({ body })).request.bytes).toBe(body.length)
   })
 
   it('says what is wrong with anything else', () => {
