@@ -1,7 +1,8 @@
+import type { RetentionOptions } from '../../src/dead-letter/store.ts'
 import { memoryDeadLetters } from '../../src/stores/memory/dead-letters.ts'
-import { deadLetterStoreContract } from './dead-letter-store.ts'
+import { deadLetterStoreContract, type StoreUnderTest } from './dead-letter-store.ts'
 
-deadLetterStoreContract('memory', (retention) => {
+const make = (retention: RetentionOptions): Promise<StoreUnderTest> => {
   let passed = 0
   const store = memoryDeadLetters({ maxRecords: 20_000, ...retention, now: () => Date.now() + passed })
   return Promise.resolve({
@@ -13,4 +14,6 @@ deadLetterStoreContract('memory', (retention) => {
     other: () => Promise.resolve(store),
     dispose: () => store.close(),
   })
-})
+}
+
+deadLetterStoreContract('memory', make, 'objects')
