@@ -50,6 +50,12 @@ export function redisBinary(): string {
   return found
 }
 
+/** Linux: the server gets SIGKILL when this process ends, however it does; the pid is that of the server. */
+function dieWithParent(): string[] {
+  const path = findBinary('setpriv')
+  return path === undefined ? [] : [path, '--pdeathsig', 'KILL']
+}
+
 function findBinary(name: string): string | undefined {
   const { status, stdout } = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
   return status === 0 && stdout.trim() !== '' ? stdout.trim() : undefined
@@ -109,9 +115,10 @@ function ask(port: number, command: string): Promise<string | undefined> {
 async function launch(port: number, dir: string, first: string[], args: string[]): Promise<ChildProcess> {
   const fixed = ['--port', String(port), '--dir', dir, '--bind', '127.0.0.1', '--daemonize', 'no']
   const volatile = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes']
-  const child = spawn(redisBinary(), [...first, ...fixed, ...(first.length === 0 ? volatile : []), ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const given = [...first, ...fixed, ...(first.length === 0 ? volatile : []), ...args]
+  // a test worker that is killed takes its servers along
+  const [command = '', ...before] = [...dieWithParent(), redisBinary()]
+  const child = spawn(command, [...before, ...given], { stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   let output = ''
   const note = (chunk: Buffer): void => void (output = (output + chunk.toString()).slice(-4_000))
