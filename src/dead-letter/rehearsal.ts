@@ -1,8 +1,11 @@
+import { matchesFilter, summaryOf } from './filter.ts'
+import { isSendable } from './lifecycle.ts'
+import { DeadLetterFormatError } from './record-json.ts'
 import { holdBack } from './replay-decision.ts'
 import type { ReplayPlan } from './replay-options.ts'
 import type { ReplayReport } from './replay-report.ts'
 import { checkedTarget, ReplayRefusedError, replayRequest } from './replay-request.ts'
-import type { DeadLetter } from './record.ts'
+import { originOf, type DeadLetter } from './record.ts'
 import type { DeadLetterStore } from './store.ts'
 
 /** A dry run: walks the entries that a run would claim, and makes each request up to the point of sending it. */
@@ -13,12 +16,36 @@ export async function rehearse(
 ): Promise<void> {
   for await (const id of candidates(store, plan, report)) {
     if (plan.signal?.aborted === true || report.summary.claimed >= plan.limit) return
-    const entry = await store.get(id)
-    if (entry === undefined) continue
+    const entry = await read(store, id, report)
+    if (entry === undefined || !isClaimable(entry, plan)) continue
     report.summary.claimed++
     await rehearseOne(entry, plan, report)
   }
 }
+
+async function read(
+  store: DeadLetterStore,
+  id: string,
+  report: ReplayReport,
+): Promise<DeadLetter | undefined> {
+  try {
+    return await store.get(id)
+  } catch (error) {
+    if (!(error instanceof DeadLetterFormatError)) throw error
+    report.corrupt([{ id, message: error.message }])
+    return undefined
+  }
+}
+
+/** What a run would not claim it leaves as it is, and tells nothing of: another origin, no match, held, not sendable. */
+function isClaimable(entry: DeadLetter, { origins, filter, ids }: ReplayPlan): boolean {
+  const free = ids === undefined ? entry.status === 'pending' : !heldStatuses.has(entry.status)
+  return (
+    free && isSendable(entry) && origins.includes(originOf(entry)) && matchesFilter(summaryOf(entry), filter)
+  )
+}
+
+const heldStatuses: ReadonlySet<string> = new Set(['leased', 'sending'])
 
 async function* candidates(
   store: DeadLetterStore,
@@ -26,7 +53,7 @@ async function* candidates(
   report: ReplayReport,
 ): AsyncGenerator<string> {
   if (plan.ids !== undefined) {
-    yield* plan.ids
+    yield* new Set(plan.ids)
     return
   }
   for (const origin of plan.origins) {
@@ -42,9 +69,9 @@ async function* candidates(
 
 async function rehearseOne(entry: DeadLetter, plan: ReplayPlan, report: ReplayReport): Promise<void> {
   try {
-    checkedTarget(entry, plan.allowedOrigins)
     const held = holdBack(entry, plan.unknownDelivery, Date.now())
     if (held !== undefined) return report.tell(entry, 'in_doubt', { message: held.note })
+    checkedTarget(entry, plan.allowedOrigins)
     replayRequest(entry, (await plan.credentials?.(entry)) ?? {}, plan)
     report.tell(entry, 'would_send')
   } catch (error) {

@@ -7,6 +7,7 @@ import { Agent, interceptors, type Dispatcher } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deadLetter } from '../../src/dead-letter/interceptor.ts'
 import type { DeadLetterRecord } from '../../src/dead-letter/record.ts'
+import { DeadLetterFormatError } from '../../src/dead-letter/record-json.ts'
 import { replayDeadLetters, type ReplayOptions, type ReplayProgress } from '../../src/dead-letter/replay.ts'
 import { startReplayer } from '../../src/dead-letter/replayer.ts'
 import type { DeadLetterStore } from '../../src/dead-letter/store.ts'
@@ -292,6 +293,47 @@ describe('replayDeadLetters', () => {
     expect(told.sort()).toEqual(['in_doubt', 'refused', 'would_send'])
     expect(JSON.stringify(await store.list())).toBe(before)
     expect(provider.received).toHaveLength(0)
+  })
+
+  it('rehearses with ids what the run itself would do: what it would leave alone is not told', async () => {
+    const elsewhere = makeRecord({ request: { url: 'https://elsewhere.example.com/contacts/1' } })
+    const cut = letter({ replayable: false, notReplayableReason: 'body_too_large' })
+    const held = letter({ timestamp: 1 })
+    const named = letter({ name: 'crm' })
+    const risky = letter({ delivery: 'unknown', request: { method: 'POST' }, name: 'crm' })
+    await store.add([elsewhere, cut, held, named, risky])
+    await store.claim({ limit: 1, leaseMs: 60_000, ids: [held.id] })
+    const ids = [elsewhere.id, cut.id, held.id, named.id, named.id, risky.id, 'nobody']
+    const told: string[][] = [[], []]
+    const options = { ids, filter: { name: 'crm' }, unknownDelivery: 'hold' } as const
+    const rehearsed = await replay({
+      ...options,
+      dryRun: true,
+      onProgress: ({ id, outcome }) => told[0]!.push(`${id} ${outcome}`),
+    })
+    const done = await replay({
+      ...options,
+      onProgress: ({ id, outcome }) => told[1]!.push(`${id} ${outcome}`),
+    })
+    expect(rehearsed).toMatchObject({ claimed: 2, quarantined: 0, refused: 0, inDoubt: 1 })
+    expect(done).toMatchObject({ claimed: 2, quarantined: 0, refused: 0, inDoubt: 1, done: 1 })
+    expect(told[0]!.sort()).toEqual([`${named.id} would_send`, `${risky.id} in_doubt`].sort())
+    expect(told[1]!.sort()).toEqual([`${named.id} done`, `${risky.id} in_doubt`].sort())
+    expect((await store.get(elsewhere.id))?.status).toBe('pending')
+    const alone = await replay({ ids: [elsewhere.id, cut.id, held.id], dryRun: true })
+    expect(alone).toMatchObject({ claimed: 0, quarantined: 0, refused: 0 })
+  })
+
+  it('goes on in a rehearsal when an entry cannot be read, and tells it as the run itself does', async () => {
+    const bad = letter()
+    const good = letter()
+    await store.add([bad, good])
+    const get = store.get.bind(store)
+    store.get = async (id) => {
+      if (id === bad.id) throw new DeadLetterFormatError('not JSON', id)
+      return get(id)
+    }
+    expect(await replay({ dryRun: true, ids: [bad.id, good.id] })).toMatchObject({ claimed: 1, corrupt: 1 })
   })
 
   it('keeps to its rate and its concurrency', async () => {
