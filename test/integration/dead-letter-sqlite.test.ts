@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -122,6 +122,29 @@ describe('the SQLite store', () => {
     db.close()
     expect(() => sqliteStore(newer)).toThrow('its schema has version 99, this package knows 1')
   })
+
+  it.skipIf(process.platform === 'win32')(
+    'makes its file for its owner only, with what lies beside it, and leaves the mode of an existing one alone',
+    async () => {
+      const modes = async (file: string): Promise<string[]> =>
+        Promise.all(
+          ['', '-wal', '-shm'].map(async (end) => ((await stat(file + end)).mode & 0o777).toString(8)),
+        )
+      const store = sqliteStore(path)
+      await store.deadLetters.add([makeRecord()])
+      expect(await modes(path)).toEqual(['600', '600', '600'])
+      const uri = join(folder, 'by uri.db')
+      const named = sqliteStore(`file:${folder}/by%20uri.db?cache=private`)
+      await named.deadLetters.add([makeRecord()])
+      expect(await modes(uri)).toEqual(['600', '600', '600'])
+      await Promise.all([store.close(), named.close()])
+      await chmod(path, 0o640)
+      const again = sqliteStore(path)
+      await again.deadLetters.add([makeRecord()])
+      expect(await modes(path)).toEqual(['640', '640', '640'])
+      await again.close()
+    },
+  )
 
   it('keeps circuits in this process', async () => {
     const store = sqliteStore(':memory:')

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makePrivateFile } from './private-file.ts'
 import { migrate } from './schema.ts'
 
 /** How long one statement may block the event loop while another process writes, in milliseconds. */
@@ -24,6 +25,7 @@ export class SqliteDatabase {
   constructor(path: string, busyTimeoutMs: number) {
     this.#busyTimeoutMs = busyTimeoutMs
     try {
+      makePrivateFile(path)
       this.db = new DatabaseSync(path, { timeout: OPEN_MS })
       // WAL: readers and one writer at a time, over several processes. FULL: a commit is on disk when it returns.
       retryWhileBusy(() => this.db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'))

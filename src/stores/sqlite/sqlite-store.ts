@@ -16,7 +16,8 @@ const defaults = { maxRecords: 100_000, maxBytes: 1024 * 1024 * 1024, maxAgeMs: 
 
 /**
  * Dead letters in a file, on Node's own SQLite: on disk when `add` resolves (WAL, synchronous = FULL), shared by all
- * processes of one machine. Not for network file systems. Circuits are those of this process.
+ * processes of one machine. Not for network file systems. A new file is made for its owner alone (mode 0600). Circuits
+ * are those of this process.
  *
  * @throws TypeError, RangeError naming option, bound and value; Error when the file cannot be opened or was made by a
  *   newer version
