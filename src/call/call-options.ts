@@ -37,9 +37,19 @@ export function runInCallScope<T>(scope: CallScope, run: () => T): T {
   used = true
   const outer = storage.getStore()
   const merged = { ...outer, ...scope }
+  if (isObject(outer?.retry) && isObject(scope.retry)) merged.retry = { ...outer.retry, ...scope.retry }
   if (outer?.labels !== undefined && scope.labels !== undefined)
     merged.labels = { ...outer.labels, ...scope.labels }
   return storage.run(merged, run)
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** Runs `run` as if no scope were around it. */
+export function runOutsideCallScope<T>(run: () => T): T {
+  return storage.run(undefined as unknown as CallScope, run)
 }
 
 const known = ['idempotencyKey', 'labels', 'retry', 'deadLetter', 'orderingKey'] as const

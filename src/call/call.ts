@@ -3,11 +3,11 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { type CallScope, currentCallScope } from './call-options.ts'
 import { StableController } from './controller.ts'
-import { headerValue, withHeader } from './headers.ts'
-import type { Verdict } from './outcome.ts'
+import { headerValue, repeatableHeaders, withHeader } from './headers.ts'
+import type { Delivery, Verdict } from './outcome.ts'
 import type { RecordedBody } from './recorded-body.ts'
 import { redactUrl } from './redacted-url.ts'
-import { type CapturedBody, captureBody, makeRepeatable } from './request-body.ts'
+import { type CapturedBody, captureBody, isRepeatable, makeRepeatable } from './request-body.ts'
 import { requestUrl } from './request-url.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
@@ -21,6 +21,8 @@ export interface AttemptRecord {
   statusCode?: number
   /** Code of the error, where there was no response. */
   code?: string
+  /** How sure it is that the server acted. */
+  delivery?: Delivery
 }
 
 /** Why a call ended without success, as the layer that ended it knows it. */
@@ -73,25 +75,27 @@ export class Call implements Dispatcher.DispatchHandler {
   /** The caller aborted, or its body or handler failed: no failure of the server. */
   cancelled = false
   finished = false
+  /** What an interceptor or the dispatcher threw at once: it says nothing of the server. */
+  thrown: unknown
   deadLetterId: string | undefined
   #idempotencyKey: string | undefined
   readonly #handler: Dispatcher.DispatchHandler
   readonly #context = {}
-  #body: RecordedBody | undefined
+  /** Usually one; more where an interceptor between two of ours changes the body. */
+  #bodies: RecordedBody[] | undefined
   #bodyHeld = false
   #url: string | undefined
   #cancelHooks: (() => void)[] | undefined
 
   constructor(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
     this.options = { ...options, [callKey]: this }
+    const headers = repeatableHeaders(options.headers)
+    if (headers !== options.headers) this.options.headers = headers as never
     this.#handler = handler
     this.controller = new StableController(this)
     this.attemptStartedAt = this.startedAt = performance.now()
     this.scope = currentCallScope()
-    if (this.scope !== undefined) {
-      if (this.scope.idempotencyKey !== undefined) this.setIdempotencyKey(this.scope.idempotencyKey)
-      this.scope.onCall?.(this)
-    }
+    if (this.scope?.idempotencyKey !== undefined) this.setIdempotencyKey(this.scope.idempotencyKey)
   }
 
   get method(): string {
@@ -135,47 +139,45 @@ export class Call implements Dispatcher.DispatchHandler {
 
   /** Tells the caller's handler that the request starts. Once, before the first attempt. */
   start(): void {
-    this.#handler.onRequestStart?.(this.controller, this.#context)
+    try {
+      this.#handler.onRequestStart?.(this.controller, this.#context)
+    } catch (error) {
+      this.cancelled = true
+      this.onResponseError(null, error as Error)
+    }
   }
 
   /**
    * The options with a body that can be sent again, kept up to `bytes`. To be called by each layer that sends the body
-   * again or keeps it, with the options that it was given: an interceptor between may have copied them.
+   * again or keeps it, with the options that it was given: an interceptor between may have put another body in.
    */
   recordUpTo(options: Dispatcher.DispatchOptions, bytes: number): Dispatcher.DispatchOptions {
     if (options.body === null || options.body === undefined) return options
-    if (this.#body === undefined) {
-      const own = options === this.options ? this.options : { ...options }
-      this.#body = makeRepeatable(own, () => (this.cancelled = true))
-      options = own
+    let body = this.#bodies?.find((known) => known === (options.body as unknown))
+    if (body === undefined) {
+      if (isRepeatable(options.body)) return options
+      options = options === this.options ? this.options : { ...options }
+      body = makeRepeatable(options, () => (this.cancelled = true))
+      if (body === undefined) return options
+      ;(this.#bodies ??= []).push(body)
     }
-    if (this.#body !== undefined && bytes > this.#body.limit) this.#body.limit = bytes
+    if (bytes > body.limit) body.limit = bytes
     return options
   }
 
-  /** Whether the next attempt would send the same body whole. */
-  get bodyReplayable(): boolean {
-    return this.#body?.replayable ?? true
-  }
-
-  /** Keeps the body's source open after the end of the call, until `releaseBody`: a record may need the rest of it. */
+  /** Keeps the bodies' sources open after the end of the call, until `releaseBody`: a record may need the rest. */
   holdBody(): void {
     this.#bodyHeld = true
   }
 
-  /** Reads the body for a record. What was never sent is pulled for at most `timeoutMs`. */
-  readBody(maxBytes: number, timeoutMs: number): Promise<CapturedBody> {
-    return captureBody(this.#body ?? this.options.body, maxBytes, timeoutMs)
+  /** Reads the body that a layer was given, for a record. What was never sent is pulled for at most `timeoutMs`. */
+  readBody(body: unknown, maxBytes: number, timeoutMs: number): Promise<CapturedBody> {
+    return captureBody(body, maxBytes, timeoutMs)
   }
 
   releaseBody(): void {
     this.#bodyHeld = false
-    if (this.finished) this.#body?.close()
-  }
-
-  /** Whether an attempt is in the middle of sending the body. */
-  get sendingBody(): boolean {
-    return this.#body?.sending ?? false
+    if (this.finished) this.#closeBodies()
   }
 
   /** Takes back the attempt in hand: it was refused before anything was sent. */
@@ -183,7 +185,11 @@ export class Call implements Dispatcher.DispatchHandler {
     this.attempt -= 1
   }
 
-  logAttempt(facts: { statusCode?: number; code?: string | undefined }): void {
+  logAttempt(facts: {
+    statusCode?: number | undefined
+    code?: string | undefined
+    delivery?: Delivery
+  }): void {
     const now = performance.now()
     const record: AttemptRecord = {
       at: Math.round(performance.timeOrigin + this.attemptStartedAt),
@@ -191,6 +197,7 @@ export class Call implements Dispatcher.DispatchHandler {
     }
     if (facts.statusCode !== undefined) record.statusCode = facts.statusCode
     if (facts.code !== undefined) record.code = facts.code
+    if (facts.delivery !== undefined) record.delivery = facts.delivery
     ;(this.history ??= []).push(record)
   }
 
@@ -252,7 +259,9 @@ export class Call implements Dispatcher.DispatchHandler {
       this.controller.rawHeaders = controller.rawHeaders ?? null
     }
     // final: nothing will be sent again, so nothing need be kept while the caller reads
-    if (statusCode >= 200 && !this.#bodyHeld) this.#body?.forget()
+    if (statusCode >= 200 && !this.#bodyHeld && this.#bodies !== undefined) {
+      for (const body of this.#bodies) body.forget()
+    }
     try {
       this.#handler.onResponseStart?.(this.controller, statusCode, headers, statusMessage)
     } catch (error) {
@@ -273,7 +282,13 @@ export class Call implements Dispatcher.DispatchHandler {
     if (this.finished) return
     this.#finish()
     if (controller) this.controller.rawTrailers = controller.rawTrailers ?? null
-    this.#handler.onResponseEnd?.(this.controller, trailers)
+    try {
+      this.#handler.onResponseEnd?.(this.controller, trailers)
+    } catch (error) {
+      // undici's own retry throws here to be told of an error; the call is over, so undici would find nobody to tell
+      this.cancelled = true
+      this.#handler.onResponseError?.(this.controller, error as Error)
+    }
   }
 
   onResponseError(_controller: Controller, error: Error): void {
@@ -283,15 +298,27 @@ export class Call implements Dispatcher.DispatchHandler {
   }
 
   onResponseStarted(): void {
-    this.#handler.onResponseStarted?.()
+    try {
+      this.#handler.onResponseStarted?.()
+    } catch (error) {
+      this.#blameCaller(error)
+    }
   }
 
   onBodySent(chunk: Buffer): void {
-    this.#handler.onBodySent?.(chunk)
+    try {
+      this.#handler.onBodySent?.(chunk)
+    } catch (error) {
+      this.#blameCaller(error)
+    }
   }
 
   onRequestSent(): void {
-    this.#handler.onRequestSent?.()
+    try {
+      this.#handler.onRequestSent?.()
+    } catch (error) {
+      this.#blameCaller(error)
+    }
   }
 
   /** undici turns the throw into an error of the request; the layers must not take it for one of the server. */
@@ -303,6 +330,10 @@ export class Call implements Dispatcher.DispatchHandler {
   #finish(): void {
     this.finished = true
     this.#cancelHooks = undefined
-    if (!this.#bodyHeld) this.#body?.close()
+    if (!this.#bodyHeld) this.#closeBodies()
+  }
+
+  #closeBodies(): void {
+    if (this.#bodies !== undefined) for (const body of this.#bodies) body.close()
   }
 }

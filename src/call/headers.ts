@@ -52,6 +52,13 @@ function firstOf(value: HeaderText): string | undefined {
   return first === null || first === undefined ? undefined : String(first as string)
 }
 
+/** Headers that every attempt can read: an iterator can be read once, so its pairs are taken out of it. */
+export function repeatableHeaders(headers: RequestHeaders): RequestHeaders {
+  if (headers === null || headers === undefined || Array.isArray(headers) || !(Symbol.iterator in headers))
+    return headers
+  return [...eachHeader(headers)].flat()
+}
+
 /** The headers and one more, in the form that they came in where undici can take it. */
 export function withHeader(headers: RequestHeaders, name: string, value: string): RequestHeaders {
   if (headers === null || headers === undefined) return { [name]: value }

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { Call, type CallDispatchOptions, callKey } from './call.ts'
+import { runOutsideCallScope } from './call-options.ts'
 import { isLegacyHandler, LegacyHandlerAdapter } from './legacy-handler.ts'
 
 /**
@@ -35,8 +36,27 @@ export function interceptor(
       call.start()
       // aborted before it began: the caller has its reason already
       if (call.finished) return true
-      return layer(call, call.options, call)
+      // A call that one of the interceptors below makes for itself, for a token perhaps, is not the call of this scope.
+      return call.scope === undefined
+        ? layer(call, call.options, call)
+        : runOutsideCallScope(() => layer(call, call.options, call))
     }
+  }
+}
+
+/** Dispatches for a layer: what is thrown at once comes to its handler like every other error, so that nothing is left behind. */
+export function send(
+  dispatch: Dispatcher.Dispatch,
+  call: Call,
+  options: Dispatcher.DispatchOptions,
+  handler: Dispatcher.DispatchHandler,
+): boolean {
+  try {
+    return dispatch(options, handler)
+  } catch (error) {
+    call.thrown = error
+    handler.onResponseError?.(undefined as never, error as Error)
+    return true
   }
 }
 

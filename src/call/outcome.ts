@@ -52,6 +52,8 @@ export type Outcome =
       /** Code of the error or of its nearest cause: `ECONNRESET`, `ERR_TIMEOUT`. */
       readonly code: string | undefined
       readonly delivery: Delivery
+      /** An interceptor under ours made an error of a response: undici's `responseError()`. */
+      readonly statusCode?: number | undefined
     }
 
 /** Errors of the phase before the connection stood: nothing can have been sent. */
@@ -64,10 +66,12 @@ const connectPhase = new Set([
   'EHOSTDOWN',
   'EHOSTUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
+  'ERR_PROXY_REFUSED',
   'ERR_CIRCUIT_OPEN',
 ])
 
 interface ErrorFacts {
+  message?: unknown
   code?: unknown
   syscall?: unknown
   cause?: unknown
@@ -89,6 +93,9 @@ const callerFaults = new Set([
 export function errorCode(error: unknown, depth = 0): string | undefined {
   if (typeof error !== 'object' || error === null || depth > 4) return undefined
   const facts = error as ErrorFacts
+  // undici reports a proxy that refused the tunnel like an abort of the caller
+  if (facts.code === 'UND_ERR_ABORTED' && String(facts.message).startsWith('Proxy response ('))
+    return 'ERR_PROXY_REFUSED'
   if (typeof facts.code === 'string') return facts.code
   return (
     errorCode(facts.cause, depth + 1) ??
@@ -114,7 +121,15 @@ export function deliveryOfError(error: unknown, started: boolean): Delivery {
 }
 
 export function errorOutcome(error: Error, started: boolean): Outcome {
-  return { kind: 'error', error, code: errorCode(error), delivery: deliveryOfError(error, started) }
+  const { statusCode } = error as { statusCode?: unknown }
+  const answered = typeof statusCode === 'number' && statusCode >= 100
+  return {
+    kind: 'error',
+    error,
+    code: errorCode(error),
+    delivery: answered ? 'responded' : deliveryOfError(error, started),
+    ...(answered ? { statusCode } : {}),
+  }
 }
 
 export function responseOutcome(
@@ -131,6 +146,7 @@ export const transientStatusCodes: readonly number[] = [408, 429, 500, 501, 502,
 /** Whether the outcome counts against a circuit, unless the user says otherwise: network errors, timeouts and 5xx. */
 export function isCircuitFailure(outcome: Outcome): boolean {
   if (outcome.kind === 'error') {
+    if (outcome.statusCode !== undefined) return outcome.statusCode >= 500
     return (
       outcome.code === undefined || (outcome.code !== 'ERR_CIRCUIT_OPEN' && !callerFaults.has(outcome.code))
     )

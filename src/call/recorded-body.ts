@@ -33,6 +33,7 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
   readonly #open: () => Source
   readonly #declaredLength: number | undefined
   readonly #onSourceError: (error: unknown) => void
+  readonly #destroy: (() => void) | undefined
   #source: Source | undefined
   #chunks: BodyChunk[] = []
   /** One `next()` of the source at a time, also when an aborted attempt still waits for it. */
@@ -44,15 +45,18 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
    * @param body the source; touched only when the first attempt pulls
    * @param declaredLength the content-length header, in bytes. fetch ends a body whose stream broke as if it were
    *   complete, so a shorter one is never called complete.
+   * @param destroy ends a source whose iterator cannot: that of a stream waits for the chunk that was asked for
    */
   constructor(
     body: AsyncIterable<BodyChunk> | Iterable<BodyChunk>,
     declaredLength: number | undefined,
     onSourceError: (error: unknown) => void,
+    destroy?: () => void,
   ) {
     this.#open = () => (Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]())
     this.#declaredLength = declaredLength
     this.#onSourceError = onSourceError
+    this.#destroy = destroy
   }
 
   /** Whether another attempt would send the same bytes from the first to the last. */
@@ -121,10 +125,11 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
         this.ended = true
         return
       }
-      const chunk = result.value
+      const chunk = checkedChunk(result.value)
       this.bytes += typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
       if (this.bytes > this.limit) this.overflowed = true
-      this.#chunks.push(chunk)
+      // What has no declared length comes from a stream or an iterable of the caller, which may use its buffer again.
+      this.#chunks.push(this.#declaredLength === undefined && !this.overflowed ? copyOf(chunk) : chunk)
     } catch (error) {
       this.failed = true
       this.error = error
@@ -181,8 +186,26 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
     if (this.#closed) return
     this.#closed = true
     this.#chunks = []
-    if (this.ended || this.failed || this.#source?.return === undefined) return
-    // The call is over: a source that fails to clean up after itself has nobody left to tell.
-    Promise.resolve(this.#source.return()).catch(() => undefined)
+    if (this.ended || this.failed) return
+    this.#destroy?.()
+    void this.#endSource()
   }
+
+  async #endSource(): Promise<void> {
+    try {
+      await this.#source?.return?.()
+    } catch {
+      // the call is over: a source that fails to clean up after itself has nobody left to tell
+    }
+  }
+}
+
+/** @throws TypeError for what undici could not send: the source's fault, and not the server's */
+function checkedChunk(chunk: unknown): BodyChunk {
+  if (typeof chunk === 'string' || ArrayBuffer.isView(chunk)) return chunk as BodyChunk
+  throw new TypeError(`a request body must yield strings or bytes, got ${typeof chunk}`)
+}
+
+function copyOf(chunk: BodyChunk): BodyChunk {
+  return typeof chunk === 'string' ? chunk : Uint8Array.prototype.slice.call(chunk)
 }

@@ -7,7 +7,7 @@ import { type BodyChunk, RecordedBody } from './recorded-body.ts'
 type Body = Exclude<Dispatcher.DispatchOptions['body'], undefined>
 
 /** Whether undici can send this body any number of times as it is. */
-function isRepeatable(body: unknown): boolean {
+export function isRepeatable(body: unknown): boolean {
   return (
     typeof body === 'string' ||
     ArrayBuffer.isView(body) ||
@@ -35,11 +35,37 @@ export function makeRepeatable(
     return undefined
   }
   if (typeof body !== 'object' || !(Symbol.asyncIterator in body || Symbol.iterator in body)) return undefined
-  // undici listens for errors of a stream from the start; behind the recording it no longer sees the stream
-  if (body instanceof Readable) body.on('error', onSourceError)
-  const recorded = new RecordedBody(body as AsyncIterable<BodyChunk>, contentLength(options), onSourceError)
+  let destroy: (() => void) | undefined
+  if (body instanceof Readable) {
+    // undici listens for errors of a stream from the start; behind the recording it no longer sees the stream
+    body.on('error', onSourceError)
+    destroy = () => void body.destroy()
+    declareLength(options, body)
+  }
+  const length = contentLength(options)
+  const recorded = new RecordedBody(body as AsyncIterable<BodyChunk>, length, onSourceError, destroy)
   options.body = recorded as unknown as Body
   return recorded
+}
+
+/** undici knows the length of a stream that has come to its end already; behind the recording it would not. */
+function declareLength(options: Dispatcher.DispatchOptions, stream: Readable): void {
+  const state = (stream as { _readableState?: { ended?: boolean; objectMode?: boolean; length?: number } })
+    ._readableState
+  if (state?.ended !== true || state.objectMode !== false || state.length === undefined) return
+  if (contentLength(options) !== undefined || headerValue(options.headers, 'transfer-encoding') !== undefined)
+    return
+  options.headers = withHeader(options.headers, 'content-length', String(state.length)) as never
+}
+
+/** Whether an attempt of this body would send it whole. */
+export function isReplayable(body: unknown): boolean {
+  return !(body instanceof RecordedBody) || body.replayable
+}
+
+/** Whether an attempt is in the middle of sending this body. */
+export function isBeingSent(body: unknown): boolean {
+  return body instanceof RecordedBody && body.sending
 }
 
 function contentLength(options: Dispatcher.DispatchOptions): number | undefined {

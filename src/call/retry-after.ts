@@ -1,5 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
+/** Longer waits than ten years are taken for that: the time to come back must stay a date. */
+const maxWaitMs = 315_360_000_000
+
 const imfDate = /^[A-Za-z]{3}, \d{2} [A-Za-z]{3} \d{4} \d{2}:\d{2}:\d{2} GMT$/
 const rfc850Date = /^[A-Za-z]{6,9}, \d{2}-[A-Za-z]{3}-\d{2} \d{2}:\d{2}:\d{2} GMT$/
 const asctimeDate = /^[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/
@@ -12,12 +15,17 @@ const asctimeDate = /^[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/
  */
 export function parseRetryAfter(value: string, now: number): number | undefined {
   const text = value.trim()
-  if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1000)
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.min(maxWaitMs, Math.ceil(Number(text) * 1000))
+  const at = parseHttpDate(text)
+  return at === undefined ? undefined : Math.min(maxWaitMs, Math.max(0, at - now))
+}
+
+function parseHttpDate(text: string): number | undefined {
   let at: number
   if (imfDate.test(text) || rfc850Date.test(text)) at = Date.parse(text)
   else if (asctimeDate.test(text)) at = Date.parse(`${text} GMT`)
   else return undefined
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now)
+  return Number.isNaN(at) ? undefined : at
 }
 
 /**
@@ -28,9 +36,8 @@ export function parseReset(value: string, now: number): number | undefined {
   const text = value.trim()
   if (!/^\d+(\.\d+)?$/.test(text)) return undefined
   const n = Number(text)
-  if (n >= 1e12) return Math.max(0, Math.ceil(n - now))
-  if (n >= 1e9) return Math.max(0, Math.ceil(n * 1000 - now))
-  return Math.ceil(n * 1000)
+  const wait = n >= 1e12 ? n - now : n >= 1e9 ? n * 1000 - now : n * 1000
+  return Math.min(maxWaitMs, Math.max(0, Math.ceil(wait)))
 }
 
 /**
@@ -42,7 +49,9 @@ export function retryAfterOf(
   headers: IncomingHttpHeaders,
   now: number,
 ): number | undefined {
-  const retryAfter = longest(headers['retry-after'], now, parseRetryAfter)
+  // A date is one of the server's clock, and its `Date` header tells what that shows now.
+  const serverNow = typeof headers.date === 'string' ? parseHttpDate(headers.date.trim()) : undefined
+  const retryAfter = longest(headers['retry-after'], serverNow ?? now, parseRetryAfter)
   if (retryAfter !== undefined || statusCode !== 429) return retryAfter
   return longest(headers['ratelimit-reset'] ?? headers['x-ratelimit-reset'], now, parseReset)
 }

@@ -114,7 +114,7 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
   }
 
   /** The caller has gone, or nothing was dispatched: a probe's slot goes back at once, and nothing is counted. */
-  cancel(): void {
+  #cancel(): void {
     this.#record('void', false)
   }
 
@@ -147,7 +147,7 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
 
   #watch(probe: Probe): void {
     this.#probe = probe
-    this.#onCancel = () => this.cancel()
+    this.#onCancel = () => this.#cancel()
     this.#call.onCancel(this.#onCancel)
     this.#stopWatch = watchProbe(this.#circuit, probe, () => this.#expire())
   }
@@ -174,8 +174,10 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
 
   /** An error that says nothing of the server is void: a cancellation, a closed dispatcher, a bad argument. */
   #resultOf(error: Error): ProbeResult {
-    if (this.#call.cancelled || error?.name === 'AbortError') return 'void'
     const outcome = errorOutcome(error, this.#started || this.#result !== undefined)
+    const aborted =
+      error?.name === 'AbortError' && outcome.kind === 'error' && outcome.code !== 'ERR_PROXY_REFUSED'
+    if (this.#call.cancelled || aborted || error === this.#call.thrown) return 'void'
     if (this.#isFailure(outcome)) return 'fail'
     return this.#context.settings.isFailure === undefined ? 'void' : 'ok'
   }

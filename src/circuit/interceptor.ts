@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import { type CallRequest, requestOf } from '../call/call-request.ts'
-import { interceptor } from '../call/layer.ts'
+import { interceptor, send } from '../call/layer.ts'
 import { objectOption, stringOption } from '../options.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import type { Admission, Circuit } from './circuit.ts'
@@ -91,36 +91,32 @@ export function circuitBreaker(options: CircuitBreakerInterceptorOptions = {}): 
         handler,
         isProbe(admission) ? admission : undefined,
       )
-      try {
-        return dispatch(callOptions, own)
-      } catch (error) {
-        own.cancel()
-        throw error
-      }
+      return send(dispatch, call, callOptions, own)
     }
 
     return (call, callOptions, handler) => {
       const circuit = circuitOf(call)
       if (circuit.passing) {
         if (call.attemptStartedAt > circuit.lastUsedAt) circuit.lastUsedAt = call.attemptStartedAt
-        return dispatch(callOptions, new CircuitHandler(context, circuit, call, handler, undefined))
+        return send(
+          dispatch,
+          call,
+          callOptions,
+          new CircuitHandler(context, circuit, call, handler, undefined),
+        )
       }
       const admission = circuit.admit(performance.now())
       if (!(admission instanceof Promise)) return enter(circuit, admission, call, callOptions, handler)
       let over = false
-      call.waiting = () => void (over = true)
+      const stop = (): void => void (over = true)
+      call.waiting = stop
       void admission.then((granted) => {
         if (over || call.finished) {
           if (isProbe(granted)) circuit.settle(granted, 'void')
           return
         }
-        call.waiting = undefined
-        try {
-          enter(circuit, granted, call, callOptions, handler)
-        } catch (error) {
-          // thrown here it would be an unhandled rejection, and the call would hang
-          handler.onResponseError?.(call.controller, error as Error)
-        }
+        if (call.waiting === stop) call.waiting = undefined
+        enter(circuit, granted, call, callOptions, handler)
       })
       return true
     }

@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import { requestOf } from '../call/call-request.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
+import { checkedVerdict } from './checked-verdict.ts'
 import { decodeBodyStart } from './decode.ts'
 import type { ClassificationPolicy } from './options.ts'
 
@@ -91,8 +92,15 @@ export class ClassificationHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(controller: Controller, error: Error): void {
     // A body that breaks while it is held: the status is known, so the layers above are told it, then that it broke.
-    if (!this.#call.cancelled) this.#release()
-    else this.#drop()
+    if (this.#call.cancelled) this.#drop()
+    else {
+      try {
+        this.#release()
+      } catch (failure) {
+        // thrown here, in undici's last callback, it would reach nobody
+        error = failure as Error
+      }
+    }
     this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
   }
 
@@ -147,7 +155,9 @@ export class ClassificationHandler implements Dispatcher.DispatchHandler {
   #classify(statusCode: number, headers: IncomingHttpHeaders, body: string | undefined): void {
     const call = this.#call
     try {
-      call.verdict = this.#policy.classify({ statusCode, headers, body, request: requestOf(call) })
+      call.verdict = checkedVerdict(
+        this.#policy.classify({ statusCode, headers, body, request: requestOf(call) }),
+      )
     } catch (error) {
       // the hook's failure is not the call's: the status decides
       call.verdict = undefined

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { interceptor } from '../call/layer.ts'
+import { interceptor, send } from '../call/layer.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
 import { ClassificationHandler } from './handler.ts'
 import type { ClassificationPolicy } from './options.ts'
@@ -11,6 +11,6 @@ export function classification(
 ): Dispatcher.DispatcherComposeInterceptor {
   return interceptor(
     (dispatch) => (call, options, handler) =>
-      dispatch(options, new ClassificationHandler(call, handler, policy, reporter)),
+      send(dispatch, call, options, new ClassificationHandler(call, handler, policy, reporter)),
   )
 }

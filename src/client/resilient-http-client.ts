@@ -1,10 +1,11 @@
 import { Agent, type Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import { runInCallScope } from '../call/call-options.ts'
+import { interceptor } from '../call/layer.ts'
 import { errorCode } from '../call/outcome.ts'
 import { redactUrl } from '../call/redacted-url.ts'
 import { IntegrationError, isIntegrationError } from '../errors.ts'
-import { objectOption, stringOption } from '../options.ts'
+import { objectOption, shown, stringOption } from '../options.ts'
 import {
   resilience,
   resilienceOptionNames,
@@ -65,7 +66,7 @@ export class ResilientHttpClient {
     }
     const base = dispatcher ?? new Agent()
     this.#ownAgent = dispatcher === undefined ? base : undefined
-    this.#dispatcher = base.compose(stack)
+    this.#dispatcher = base.compose(stack, reportingCall)
   }
 
   /**
@@ -77,7 +78,9 @@ export class ResilientHttpClient {
   async request(url: string | URL, init: RequestOptions = {}): Promise<Response> {
     const target = this.#resolve(url)
     const method = (init.method ?? 'GET').toUpperCase()
-    const headers = new Headers(this.#headers)
+    // credentials are for the base: a link that a provider gives may lead elsewhere
+    const own = this.#base === undefined || this.#base.origin === target.origin
+    const headers = new Headers(own ? this.#headers : undefined)
     new Headers(init.headers).forEach((value, name) => headers.set(name, value))
     let call: Call | undefined
     const fetchInit = { ...init, headers, dispatcher: this.#dispatcher } as unknown as RequestInit
@@ -88,7 +91,7 @@ export class ResilientHttpClient {
       throw this.#failure(error, method, target, call, init.signal)
     }
     if (response.ok) return response
-    throw await errorOfResponse(response, {
+    const failure = await errorOfResponse(response, {
       integration: this.name,
       method,
       url: redactUrl(target.href),
@@ -96,31 +99,48 @@ export class ResilientHttpClient {
       deadLetterId: call?.deadLetterId,
       verdict: call?.verdict,
     })
+    init.signal?.throwIfAborted()
+    throw failure
   }
 
   /**
-   * Writes down what was captured and counted, and closes the stack, and the client's own Agent.
-   * @param options.timeoutMs the longest wait for it, in milliseconds
+   * Writes down what was captured and counted, closes the stack, and the client's own Agent once its responses are read.
+   * @param options.timeoutMs the longest wait for all of it, in milliseconds; a response that
+   *   is still unread then stays open until it ends or undici times it out. Default 5,000
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     return (this.#closing ??= this.#close(options))
   }
 
   async #close(options: { timeoutMs?: number }): Promise<void> {
+    const deadline = performance.now() + (options.timeoutMs ?? 5_000)
     await this.#stack.close(options)
-    await this.#ownAgent?.close()
+    if (this.#ownAgent === undefined) return
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
+    })
+    await Promise.race([this.#ownAgent.close(), late])
+    clearTimeout(timer)
   }
 
   #resolve(url: string | URL): URL {
     if (url instanceof URL) return url
-    if (this.#base === undefined) {
-      if (!URL.canParse(url))
-        throw new TypeError(`\`url\` must be absolute without \`baseUrl\`, got ${JSON.stringify(url)}`)
-      return new URL(url)
+    if (typeof url !== 'string') throw new TypeError(`\`url\` must be a string or a URL, got ${shown(url)}`)
+    const base = this.#base
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url)) return new URL(url)
+    if (base === undefined) {
+      throw new TypeError(`\`url\` must be absolute without \`baseUrl\`, got ${JSON.stringify(url)}`)
     }
-    if (/^[a-z][a-z0-9+.-]*:/i.test(url)) return new URL(url)
     // joined, not resolved: '/contacts' under 'https://host/v3' means https://host/v3/contacts
-    return new URL(`${this.#base.href.replace(/\/$/, '')}/${url.replace(/^\//, '')}`)
+    const root = base.href.replace(/\/$/, '')
+    const joined = new URL(
+      url === '' || url.startsWith('?') ? root + url : `${root}/${url.replace(/^\//, '')}`,
+    )
+    if (!joined.pathname.startsWith(new URL(root).pathname)) {
+      throw new RangeError(`\`url\` must stay under \`baseUrl\` ${root}, got ${JSON.stringify(url)}`)
+    }
+    return joined
   }
 
   #failure(
@@ -148,6 +168,12 @@ export class ResilientHttpClient {
   }
 }
 
+/** Outermost: tells the client of the call that it made, and not of one that an interceptor made meanwhile. */
+const reportingCall = interceptor((dispatch) => (call, options, handler) => {
+  call.scope?.onCall?.(call)
+  return dispatch(options, handler)
+})
+
 function baseUrlOption(value: string | URL): URL {
   const text = value instanceof URL ? value.href : stringOption('baseUrl', value)
   if (!URL.canParse(text))
@@ -155,6 +181,9 @@ function baseUrlOption(value: string | URL): URL {
   const url = new URL(text)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new RangeError(`\`baseUrl\` must be an absolute http(s) url, got ${JSON.stringify(text)}`)
+  }
+  if (url.search !== '' || url.hash !== '') {
+    throw new RangeError(`\`baseUrl\` must have no query and no fragment, got ${JSON.stringify(text)}`)
   }
   return url
 }

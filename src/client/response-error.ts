@@ -2,8 +2,9 @@ import type { Verdict } from '../call/outcome.ts'
 import { IntegrationError, type IntegrationErrorContext, RateLimitError } from '../errors.ts'
 import { retryAfterOf } from '../call/retry-after.ts'
 
-/** The most of an error body that is read for its message, in bytes. */
+/** The most of an error body that is read for its message, in bytes, and the longest that it is waited for. */
 const maxErrorBytes = 16_384
+const maxErrorMs = 1_000
 
 interface ResponseErrorContext extends IntegrationErrorContext {
   verdict: Verdict | undefined
@@ -62,17 +63,23 @@ async function messageOf(response: Response): Promise<string | undefined> {
 
 async function readStart(response: Response): Promise<string | undefined> {
   if (response.body === null) return undefined
+  const reader = response.body.getReader()
   const chunks: Uint8Array[] = []
   let bytes = 0
+  // cancelling ends a read that waits for more
+  const timer = setTimeout(() => void reader.cancel().catch(() => undefined), maxErrorMs)
   try {
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      chunks.push(chunk)
-      bytes += chunk.byteLength
-      // leaving the loop cancels the rest
-      if (bytes >= maxErrorBytes) break
+    while (bytes < maxErrorBytes) {
+      const { done, value } = await reader.read()
+      if (done) break
+      chunks.push(value as Uint8Array)
+      bytes += (value as Uint8Array).byteLength
     }
   } catch {
-    // the body broke: the status is still the answer
+    // the body broke, or the caller aborted: the status is still the answer
+  } finally {
+    clearTimeout(timer)
+    void reader.cancel().catch(() => undefined)
   }
   return Buffer.concat(chunks).toString()
 }

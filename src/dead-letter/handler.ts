@@ -207,7 +207,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
 
   #readBody(timeoutMs: number): Promise<CapturedBody> {
     return this.#call
-      .readBody(this.#context.policy.maxBodyBytes, timeoutMs)
+      .readBody(this.#body, this.#context.policy.maxBodyBytes, timeoutMs)
       .catch(() => ({ size: 0, complete: false, reason: 'source-failed' }) as const)
   }
 

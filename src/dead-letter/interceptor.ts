@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { interceptor } from '../call/layer.ts'
+import { interceptor, send } from '../call/layer.ts'
 import { durationOption, objectOption, stringOption } from '../options.ts'
 
 import { memoryDeadLetters } from '../stores/memory/dead-letters.ts'
@@ -66,7 +66,7 @@ export function deadLetter(options: DeadLetterInterceptorOptions = {}): DeadLett
   const compose = interceptor((dispatch) => (call, callOptions, handler) => {
     if (call.scope?.deadLetter === false || !queue.open) return dispatch(callOptions, handler)
     const recorded = call.recordUpTo(callOptions, policy.maxBodyBytes)
-    return dispatch(recorded, new DeadLetterHandler(context, call, recorded.body, handler))
+    return send(dispatch, call, recorded, new DeadLetterHandler(context, call, recorded.body, handler))
   })
   return Object.assign(compose, {
     deadLetters: new OwnCaptures(letters, queue),

@@ -83,6 +83,16 @@ export function recordFromJson(json: string, body?: Uint8Array, sealed?: Uint8Ar
   return recordFromValue(parseJson(json), body, sealed)
 }
 
+/** Whether what a store would keep of the record could be read back. */
+export function isStorable(record: DeadLetterRecord): boolean {
+  try {
+    recordFromJson(recordToJson(record), record.request.body, record.sealed?.data)
+    return true
+  } catch {
+    return false
+  }
+}
+
 export function parseJson(json: string): unknown {
   try {
     return JSON.parse(json)

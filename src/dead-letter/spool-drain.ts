@@ -1,4 +1,5 @@
-import { recordOf } from './record.ts'
+import { addApart } from './add-apart.ts'
+import { type DeadLetterRecord, recordOf } from './record.ts'
 import type { DeadLetterStore } from './store.ts'
 import { withTimeLimit } from './time-limit.ts'
 
@@ -17,15 +18,23 @@ export class SpoolDrain {
   readonly #store: DeadLetterStore
   readonly #timeoutMs: number
   readonly #mayTry: () => boolean
+  readonly #drop: (record: DeadLetterRecord, reason: string) => void
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #closed = false
 
-  constructor(spool: DeadLetterStore, store: DeadLetterStore, timeoutMs: number, mayTry: () => boolean) {
+  constructor(
+    spool: DeadLetterStore,
+    store: DeadLetterStore,
+    timeoutMs: number,
+    mayTry: () => boolean,
+    drop: (record: DeadLetterRecord, reason: string) => void,
+  ) {
     this.#spool = spool
     this.#store = store
     this.#timeoutMs = timeoutMs
     this.#mayTry = mayTry
+    this.#drop = drop
   }
 
   /** Drains after a random part of `withinMs`: many processes find the store back at the same moment. */
@@ -56,19 +65,19 @@ export class SpoolDrain {
       purpose: 'transfer',
     })
     if (items.length === 0) return corrupt.length > 0
-    try {
-      const { kept, settled, refused } = await withTimeLimit(
-        this.#store.add(items.map(recordOf)),
-        this.#timeoutMs,
-        'adding dead letters to the store',
-      )
-      await this.#spool.discard([...kept, ...settled])
-      if (refused.length === 0) return true
-    } catch (error) {
-      await this.#release(items)
-      throw error
-    }
-    return false
+    const records = items.map(recordOf)
+    const { results, bad, left, error } = await addApart(
+      (part) => withTimeLimit(this.#store.add(part), this.#timeoutMs, 'adding dead letters to the store'),
+      records,
+      this.#timeoutMs,
+    )
+    const waiting = new Set(left.map(({ id }) => id))
+    await this.#release(items.filter(({ id }) => waiting.has(id)))
+    await this.#spool.discard(results.flatMap(({ kept, settled }) => [...kept, ...settled]))
+    await this.#spool.discard(bad.map(({ id }) => id))
+    for (const record of bad) this.#drop(record, 'refused-by-store')
+    if (left.length > 0) throw error
+    return results.every(({ refused }) => refused.length === 0)
   }
 
   async #release(items: readonly { id: string; fence: number }[]): Promise<void> {

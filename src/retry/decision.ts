@@ -7,6 +7,8 @@ import { retryAfterOf } from '../call/retry-after.ts'
 /** What a decision is made from. */
 export interface RetryFacts {
   outcome: Outcome
+  /** What `isRetryableError` said of an error. */
+  retryableError?: boolean | undefined
   /** Number of the attempt that failed; the first is 1. */
   attempt: number
   /** The request may be sent twice: by its method, its idempotency key, or the user's word. */
@@ -34,7 +36,7 @@ const final: RetryDecision = { retry: false }
 /** Whether to make another attempt, and after which wait. Pure: time and chance are passed in. */
 export function decideRetry(policy: RetryPolicy, facts: RetryFacts): RetryDecision {
   const { outcome, now } = facts
-  if (!isTransient(policy, outcome)) return final
+  if (!isTransient(policy, outcome, facts.retryableError)) return final
 
   const retryAfterMs = askedWait(outcome, now)
   const giveUp = (reason: GivenUp['reason']): RetryDecision => ({
@@ -58,17 +60,16 @@ export function decideRetry(policy: RetryPolicy, facts: RetryFacts): RetryDecisi
   return { retry: true, delayMs, retryAfterMs }
 }
 
-function isTransient(policy: RetryPolicy, outcome: Outcome): boolean {
+function isTransient(policy: RetryPolicy, outcome: Outcome, said: boolean | undefined): boolean {
   if (outcome.kind === 'response') {
     const kind = outcome.verdict?.kind
     if (kind !== undefined) return kind === 'transient' || kind === 'rate-limited'
     return policy.statusCodes.has(outcome.statusCode)
   }
   if (outcome.code === 'ERR_CIRCUIT_OPEN') return true
-  return (
-    policy.isRetryableError?.(outcome.error) ??
-    (outcome.code !== undefined && policy.errorCodes.has(outcome.code))
-  )
+  if (said !== undefined) return said
+  if (outcome.statusCode !== undefined) return policy.statusCodes.has(outcome.statusCode)
+  return outcome.code !== undefined && policy.errorCodes.has(outcome.code)
 }
 
 function askedWait(outcome: Outcome, now: number): number | undefined {

@@ -3,9 +3,12 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import { errorOutcome, type Outcome, responseOutcome } from '../call/outcome.ts'
+import { isBeingSent, isReplayable } from '../call/request-body.ts'
 import type { CallEvent } from '../telemetry/channels.ts'
 import { channels } from '../telemetry/channels.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
+import { MAX_TIMER_MS } from '../options.ts'
+import { send } from '../call/layer.ts'
 import { decideRetry } from './decision.ts'
 import { Discard } from './discard.ts'
 import { isIdempotentCall } from './idempotency.ts'
@@ -77,10 +80,10 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
       this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
       return
     }
-    if (statusCode >= 400 || verdict !== undefined) {
+    if (!this.#final && (statusCode >= 400 || verdict !== undefined)) {
       if (this.#retry(responseOutcome(statusCode, headers, verdict))) {
         this.#discard = new Discard()
-        this.#discard.begin(controller, headers, this.#call.sendingBody)
+        this.#discard.begin(controller, headers, isBeingSent(this.#options.body))
         return
       }
     }
@@ -135,9 +138,10 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
     call.repeatable = isIdempotentCall(policy, call, reporter)
     const decision = decideRetry(policy, {
       outcome,
+      retryableError: isRetryable(policy, outcome, reporter),
       attempt: call.attempt,
       idempotent: call.repeatable,
-      bodyReplayable: call.bodyReplayable,
+      bodyReplayable: isReplayable(this.#options.body),
       previousDelayMs: this.#delayMs,
       remainingMs: call.deadline - performance.now(),
       now: Date.now(),
@@ -171,25 +175,24 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
     const call = this.#call
     // Ref'd: an unref'd timer lets the process exit with a request pending (undici #3975). A millisecond more, since
     // timers may fire one early and a provider's wait is never undercut.
-    const timer = setTimeout(() => {
-      call.waiting = undefined
-      this.#attemptAgain(delayMs)
-    }, delayMs + 1)
+    const timer = setTimeout(
+      () => {
+        call.waiting = undefined
+        this.#attemptAgain(delayMs)
+      },
+      Math.min(delayMs + 1, MAX_TIMER_MS),
+    )
     call.waiting = () => clearTimeout(timer)
   }
 
   #attemptAgain(delayMs: number): void {
     const call = this.#call
+    if (call.finished) return
     call.attempt += 1
     call.attemptStartedAt = performance.now()
     call.verdict = undefined
     const next = new RetryHandler(this.#context, call, this.#options, this.#handler, delayMs)
-    try {
-      this.#context.dispatch(this.#options, next)
-    } catch (error) {
-      // thrown in a timer it would be an uncaught exception
-      next.onResponseError(undefined, error as Error)
-    }
+    send(this.#context.dispatch, call, this.#options, next)
   }
 
   #event(outcome: Outcome): CallEvent {
@@ -208,4 +211,15 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
 
 function isRefusal(outcome: Outcome): boolean {
   return outcome.kind === 'error' && outcome.code === 'ERR_CIRCUIT_OPEN'
+}
+
+/** The user's word on an error, where there is one. A hook that throws in undici's callbacks would hang the call. */
+function isRetryable(policy: RetryPolicy, outcome: Outcome, reporter: Reporter): boolean | undefined {
+  if (outcome.kind !== 'error' || policy.isRetryableError === undefined) return undefined
+  try {
+    return policy.isRetryableError(outcome.error)
+  } catch (error) {
+    reporter.hookFailed('isRetryableError', error)
+    return undefined
+  }
 }

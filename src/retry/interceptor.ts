@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { interceptor } from '../call/layer.ts'
+import { interceptor, send } from '../call/layer.ts'
 import { objectOption, stringOption } from '../options.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import { type RetryContext, RetryHandler } from './handler.ts'
@@ -40,7 +40,7 @@ export function retry(options: RetryInterceptorOptions = {}): Dispatcher.Dispatc
         callOptions = call.recordUpTo(callOptions, context.policy.maxBodyBytes)
       call.retried = true
       giveIdempotencyKey(context.policy, call, reporter)
-      return dispatch(callOptions, new RetryHandler(context, call, callOptions, handler, 0))
+      return send(dispatch, call, callOptions, new RetryHandler(context, call, callOptions, handler, 0))
     }
   })
 }
@@ -48,6 +48,13 @@ export function retry(options: RetryInterceptorOptions = {}): Dispatcher.Dispatc
 /** `withCallOptions` has checked the override. */
 function overridden(own: RetryOptions, override: unknown): RetryPolicy {
   return resolveRetryOptions(
-    override === false ? { ...own, maxAttempts: 1 } : { ...own, ...(override as RetryOptions) },
+    override === false ? { ...own, maxAttempts: 1 } : { ...own, ...defined(override as RetryOptions) },
   )
+}
+
+/** Without what is undefined, which would stand for the default and not for the stack's value. */
+function defined(options: RetryOptions): RetryOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as RetryOptions
 }

@@ -74,6 +74,8 @@ export const defaultErrorCodes: readonly string[] = [
   'ETIMEDOUT',
   'UND_ERR_SOCKET',
   'UND_ERR_CONNECT_TIMEOUT',
+  // a proxy that refuses the tunnel
+  'ERR_PROXY_REFUSED',
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
   // HTTP/2: a stream refused or reset, a session that ended, a timeout that undici reports as informational

@@ -1,6 +1,6 @@
 import { errorCode, type Outcome, responseOutcome } from '../call/outcome.ts'
 import { RateLimitError } from '../errors.ts'
-import { objectOption, stringOption } from '../options.ts'
+import { MAX_TIMER_MS, objectOption, stringOption } from '../options.ts'
 import { channels, type CallEvent } from '../telemetry/channels.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import { CallScope } from './call-scope.ts'
@@ -70,7 +70,7 @@ async function attempts<T>(
     } catch (error) {
       // the end of the call, whatever the function made of it
       scope.signal.throwIfAborted()
-      const outcome = outcomeOf(error, policy)
+      const outcome = outcomeOf(error, policy, reporter)
       if (outcome === undefined) throw error
       const decision = decideRetry(policy, {
         outcome,
@@ -85,7 +85,7 @@ async function attempts<T>(
       report(reporter, error, outcome, attempt, performance.now() - startedAt, decision)
       if (!decision.retry) throw error
       previousDelayMs = decision.delayMs
-      await scope.wait(decision.delayMs + 1)
+      await scope.wait(Math.min(decision.delayMs + 1, MAX_TIMER_MS))
     }
   }
 }
@@ -97,9 +97,9 @@ interface StatusFacts {
 }
 
 /** What an error of unknown work means; `undefined` when another attempt would not change it. */
-function outcomeOf(error: unknown, policy: RetryPolicy): Outcome | undefined {
+function outcomeOf(error: unknown, policy: RetryPolicy, reporter: Reporter): Outcome | undefined {
   const wrapped = error instanceof Error ? error : new Error(String(error), { cause: error })
-  const decided = policy.isRetryableError?.(wrapped)
+  const decided = saidOf(policy, wrapped, reporter)
   if (decided === false) return undefined
   const status = statusOf(error)
   if (status !== undefined) {
@@ -117,6 +117,16 @@ function outcomeOf(error: unknown, policy: RetryPolicy): Outcome | undefined {
     (code === undefined ? !isFinalByKind(wrapped) : policy.errorCodes.has(code) && !isAbort(wrapped))
   if (!transient) return undefined
   return responseOutcome(0, {}, { kind: 'transient', code: code ?? wrapped.name })
+}
+
+/** A hook that throws must not hide the error of the work. */
+function saidOf(policy: RetryPolicy, error: Error, reporter: Reporter): boolean | undefined {
+  try {
+    return policy.isRetryableError?.(error)
+  } catch (failure) {
+    reporter.hookFailed('isRetryableError', failure)
+    return undefined
+  }
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -115,7 +115,8 @@ export class TimeoutHandler implements Dispatcher.DispatchHandler {
     })
     // What is under this layer first, so that it has settled when the caller hears of it and nothing starts after:
     // a wait between attempts, and the attempt in hand, whose report is not let through.
-    if (this.#scope === 'call') call.stopWaiting()
+    if (this.#scope === 'call') call.deadline = 0
+    call.stopWaiting()
     this.#controller?.abort(this.#error)
     this.#handler.onResponseError?.(this.#controller as Dispatcher.DispatchController, this.#error)
   }

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { interceptor } from '../call/layer.ts'
+import { interceptor, send } from '../call/layer.ts'
 import { durationOption, objectOption, oneOfOption, stringOption } from '../options.ts'
 import { TimeoutHandler, type TimeoutPolicy } from './handler.ts'
 
@@ -33,6 +33,7 @@ export function timeout(options: TimeoutOptions): Dispatcher.DispatcherComposeIn
 /** The interceptor of a policy that is already checked; without a scope it asks whether a retry is above it. */
 export function timeoutInterceptor(policy: TimeoutPolicy): Dispatcher.DispatcherComposeInterceptor {
   return interceptor(
-    (dispatch) => (call, options, handler) => dispatch(options, new TimeoutHandler(call, handler, policy)),
+    (dispatch) => (call, options, handler) =>
+      send(dispatch, call, options, new TimeoutHandler(call, handler, policy)),
   )
 }

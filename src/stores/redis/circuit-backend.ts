@@ -28,7 +28,7 @@ export interface CircuitNames {
 }
 
 /** Keys of these characters are readable in Redis; others would break hash tags or messages, and are hashed. */
-const readable = /^[\w.:/@~+=-]{1,200}$/
+const readable = /^[\w.:/@~+=#-]{1,200}$/
 
 export function circuitId(key: string): string {
   if (readable.test(key)) return key

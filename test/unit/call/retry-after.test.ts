@@ -44,13 +44,20 @@ describe('parseRetryAfter', () => {
 
   it('is never earlier than the second or the date that was asked for', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 1e9 }), (seconds) => {
+      fc.property(fc.integer({ min: 0, max: 3e8 }), (seconds) => {
         expect(parseRetryAfter(String(seconds), now)).toBe(seconds * 1000)
         const date = new Date(now + (seconds % 1e7) * 1000)
         expect(now + (parseRetryAfter(date.toUTCString(), now) ?? -1)).toBeGreaterThanOrEqual(date.getTime())
       }),
     )
   })
+})
+
+it('takes an absurd wait for ten years, so that the time to come back stays a date', () => {
+  for (const absurd of ['99999999999999999999', '9'.repeat(400)]) {
+    expect(parseRetryAfter(absurd, now)).toBe(315_360_000_000)
+    expect(parseReset(absurd, now)).toBe(315_360_000_000)
+  }
 })
 
 describe('parseReset', () => {
@@ -66,6 +73,14 @@ describe('parseReset', () => {
 describe('retryAfterOf', () => {
   it('takes the longest of several Retry-After headers', () => {
     expect(retryAfterOf(503, { 'retry-after': ['1', '3', 'x'] as never }, now)).toBe(3_000)
+  })
+
+  it('counts a date from the clock of the server that sent it, where it tells that clock', () => {
+    const behind = new Date(now - 30_000).toUTCString()
+    const due = new Date(now - 28_000).toUTCString()
+    expect(retryAfterOf(503, { 'retry-after': due, date: behind }, now)).toBe(2_000)
+    expect(retryAfterOf(503, { 'retry-after': due }, now)).toBe(0)
+    expect(retryAfterOf(503, { 'retry-after': due, date: 'now' }, now)).toBe(0)
   })
 
   it('reads a reset header on 429 only, and only without Retry-After', () => {

@@ -141,13 +141,19 @@ describe('decideRetry', () => {
     expect(decideRetry(policy, facts({ outcome }))).toMatchObject({ delayMs: 5_000 })
   })
 
-  it('asks isRetryableError before it looks at the code', () => {
+  it('goes by what isRetryableError said before it looks at the code', () => {
     const odd = errorOutcome(new Error('odd'), true)
-    const asked = resolveRetryOptions({
-      isRetryableError: (error) => (error.message === 'odd' ? true : undefined),
-    })
     expect(decideRetry(policy, facts({ outcome: odd })).retry).toBe(false)
-    expect(decideRetry(asked, facts({ outcome: odd })).retry).toBe(true)
-    expect(decideRetry(asked, facts({ outcome: networkError('ECONNRESET') })).retry).toBe(true)
+    expect(decideRetry(policy, facts({ outcome: odd, retryableError: true })).retry).toBe(true)
+    expect(
+      decideRetry(policy, facts({ outcome: networkError('ECONNRESET'), retryableError: false })).retry,
+    ).toBe(false)
+  })
+
+  it('judges an error that an interceptor made of a response by its status', () => {
+    const of = (statusCode: number) =>
+      errorOutcome(Object.assign(new Error('x'), { code: 'UND_ERR_RESPONSE', statusCode }), true)
+    expect(decideRetry(policy, facts({ outcome: of(503) })).retry).toBe(true)
+    expect(decideRetry(policy, facts({ outcome: of(404) }))).toEqual({ retry: false })
   })
 })
