@@ -2,7 +2,12 @@ export { type AttemptRecord, type GivenUp } from './call/call.ts'
 export { type CallOptions } from './call/call-options.ts'
 export { type CallRequest } from './call/call-request.ts'
 export { type Delivery, type Outcome, type Verdict } from './call/outcome.ts'
-export { CircuitBreaker } from './circuit/circuit-breaker.ts'
+export {
+  CircuitBreaker,
+  type CircuitBreakerConfig,
+  type ExecuteContext,
+  type ExecuteOptions,
+} from './circuit/circuit-breaker.ts'
 export {
   circuitBreaker,
   type CircuitBreakerInterceptor,
@@ -24,11 +29,14 @@ export {
   type DeadLetterInterceptor,
   type DeadLetterInterceptorOptions,
   type DeadLetterOptions,
+  type RedactOptions,
 } from './dead-letter/interceptor.ts'
 export {
+  type ClaimedDeadLetter,
   type DeadLetter,
   type DeadLetterReason,
   type DeadLetterRecord,
+  type DeadLetterReplay,
   type DeadLetterStatus,
 } from './dead-letter/record.ts'
 export {
@@ -40,14 +48,22 @@ export {
 } from './dead-letter/replay.ts'
 export { type Replayer, type ReplayerOptions, startReplayer } from './dead-letter/replayer.ts'
 export {
+  type AddOptions,
+  type AddResult,
+  type ClaimOptions,
+  type ClaimResult,
+  type CorruptDeadLetter,
   type DeadLetterFilter,
   type DeadLetterPage,
   type DeadLetterQuery,
   type DeadLetterStats,
   type DeadLetterStore,
   type RetentionOptions,
+  type Settlement,
+  type SettleResult,
 } from './dead-letter/store.ts'
-export { type SealKeys } from './dead-letter/sealing.ts'
+export { DeadLetterFormatError } from './dead-letter/record-json.ts'
+export { SealError, type SealKeys } from './dead-letter/sealing.ts'
 export {
   CircuitBreakerOpenError,
   IntegrationError,
@@ -64,7 +80,20 @@ export { type RetryOptions } from './retry/options.ts'
 export { type AttemptContext, withRetry, type WithRetryOptions } from './retry/with-retry.ts'
 export { type ResilienceStore } from './store.ts'
 export { memoryStore, type MemoryStoreOptions } from './stores/memory/memory-store.ts'
-export { channels, type CircuitStateName } from './telemetry/channels.ts'
+export {
+  type AttemptFailedEvent,
+  type CallGivenUpEvent,
+  channels,
+  type CircuitChangedEvent,
+  type CircuitStateName,
+  type DeadLetterCapturedEvent,
+  type DeadLetterDroppedEvent,
+  type DeadLetterDurableEvent,
+  type ReplayEvent,
+  type RetryScheduledEvent,
+  type StoreDegradedEvent,
+  type TypedChannel,
+} from './telemetry/channels.ts'
 export { type Logger } from './telemetry/reporter.ts'
 export { timeout, type TimeoutOptions } from './timeout/interceptor.ts'
 export { withCallOptions } from './with-call-options.ts'

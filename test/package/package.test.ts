@@ -61,10 +61,12 @@ describe('the published package', () => {
     expect(stdout.trim().split(' ')).toEqual([
       'CircuitBreaker',
       'CircuitBreakerOpenError',
+      'DeadLetterFormatError',
       'IntegrationError',
       'RateLimitError',
       'RequestTimeoutError',
       'ResilientHttpClient',
+      'SealError',
       'channels',
       'circuitBreaker',
       'deadLetter',
