@@ -86,6 +86,8 @@ export function recordFromJson(json: string, body?: Uint8Array, sealed?: Uint8Ar
 /** Whether what a store would keep of the record could be read back. */
 export function isStorable(record: DeadLetterRecord): boolean {
   try {
+    // JSON makes null of numbers that are none, and so would hide them
+    recordFromValue(record)
     recordFromJson(recordToJson(record), record.request.body, record.sealed?.data)
     return true
   } catch {

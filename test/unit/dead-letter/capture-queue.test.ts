@@ -3,6 +3,7 @@ import { CaptureQueue, type CaptureQueueOptions } from '../../../src/dead-letter
 import type { DeadLetterRecord } from '../../../src/dead-letter/record.ts'
 import type { DeadLetterStore } from '../../../src/dead-letter/store.ts'
 import { memoryDeadLetters } from '../../../src/stores/memory/dead-letters.ts'
+import { sqliteStore } from '../../../src/stores/sqlite/sqlite-store.ts'
 import {
   channels,
   type DeadLetterDroppedEvent,
@@ -38,6 +39,20 @@ function unreliable(): DeadLetterStore & { mode: 'up' | 'fail' | 'hang' | 'lose-
     const result = await inner.add(records, options)
     if (store.mode === 'lose-reply') throw new Error('reply lost')
     return result
+  }
+  return store
+}
+
+/** A store that fails whatever batch holds one of the records. */
+function picky(refuses: readonly DeadLetterRecord[]): ReturnType<typeof unreliable> & {
+  refuses: readonly DeadLetterRecord[]
+  error: Error
+} {
+  const store = Object.assign(unreliable(), { refuses, error: new Error('datatype mismatch') })
+  const add = store.add.bind(store)
+  store.add = async (records, options) => {
+    if (records.some(({ id }) => store.refuses.some((bad) => bad.id === id))) throw store.error
+    return add(records, options)
   }
   return store
 }
@@ -286,5 +301,93 @@ describe('the capture queue', () => {
     queueOn(store, { spool })
     await expect.poll(() => total(store), { timeout: 5000 }).toBe(2)
     expect(await total(spool)).toBe(0)
+  })
+
+  it('drops a record that the store can never take, and keeps the others of its batch', async () => {
+    const events: DeadLetterDroppedEvent[] = []
+    const listener = (event: DeadLetterDroppedEvent): number => events.push(event)
+    channels.deadLetterDropped.subscribe(listener)
+    const bad = Array.from({ length: 7 }, () => makeRecord())
+    const store = picky(bad)
+    const dropped: [string, string][] = []
+    const queue = queueOn(store, {
+      storeTimeoutMs: 2000,
+      onDrop: ({ id }, reason) => dropped.push([id, reason]),
+    })
+    const good = Array.from({ length: 900 }, () => makeRecord())
+    for (const record of [...bad.slice(0, 3), ...good, ...bad.slice(3)]) queue.push(record)
+    expect(await queue.flush(5000)).toBe(true)
+    channels.deadLetterDropped.unsubscribe(listener)
+    expect(await total(store)).toBe(900)
+    const told = bad.map(({ id }) => [id, 'refused-by-store']).sort()
+    expect(dropped.sort()).toEqual(told)
+    expect(events.map(({ id, reason }) => [id, reason]).sort()).toEqual(told)
+  })
+
+  it.each([
+    ['a time that is not whole', { notBefore: 1.5 }],
+    ['a time beyond all numbers', { notBefore: Infinity }],
+    ['a number that JSON cannot say', { retryCount: 1n as unknown as number }],
+  ])('drops a record alone that no store could read back: %s', async (_what, changes) => {
+    const store = sqliteStore(':memory:')
+    const dropped: string[] = []
+    const queue = queueOn(store.deadLetters, {
+      storeTimeoutMs: 2000,
+      onDrop: (_record, reason) => dropped.push(reason),
+    })
+    queue.push(makeRecord(changes))
+    expect(await queue.flush(3000)).toBe(true)
+    queue.push(makeRecord())
+    expect(await queue.flush(3000)).toBe(true)
+    expect(await total(store.deadLetters)).toBe(1)
+    expect(dropped).toEqual(['refused-by-store'])
+    await queue.close(0)
+    await store.close()
+  })
+
+  it('drops nothing in an outage, though the store takes some and fails for others', async () => {
+    const records = Array.from({ length: 300 }, () => makeRecord())
+    const store = picky(records.slice(100))
+    const dropped: string[] = []
+    const queue = queueOn(store, { onDrop: (_record, reason) => dropped.push(reason) })
+    store.error = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
+    for (const record of records) queue.push(record)
+    expect(await queue.flush(500)).toBe(false)
+    store.mode = 'fail'
+    await queue.flush(300)
+    store.mode = 'up'
+    store.refuses = []
+    expect(await queue.flush(5000)).toBe(true)
+    expect(await total(store)).toBe(300)
+    expect(dropped).toEqual([])
+  })
+
+  it('keeps in the spool what is good while the store is away, whatever the spool cannot take', async () => {
+    const bad = makeRecord({ notBefore: 0.5 })
+    const store = unreliable()
+    store.mode = 'fail'
+    const spool = picky([bad])
+    const dropped: [string, string][] = []
+    const queue = queueOn(store, { spool, onDrop: ({ id }, reason) => dropped.push([id, reason]) })
+    for (const record of [makeRecord(), bad, makeRecord()]) queue.push(record)
+    expect(await queue.flush(5000)).toBe(true)
+    expect(await total(spool)).toBe(2)
+    expect(dropped).toEqual([[bad.id, 'refused-by-store']])
+  })
+
+  it('drains the spool past a record that the store can never take', async () => {
+    const bad = makeRecord()
+    const store = picky([bad])
+    const spool = memoryDeadLetters()
+    await spool.add([bad, ...Array.from({ length: 20 }, () => makeRecord())])
+    const dropped: [string, string][] = []
+    queueOn(store, {
+      spool,
+      storeTimeoutMs: 2000,
+      onDrop: ({ id }, reason) => dropped.push([id, reason]),
+    })
+    await expect.poll(() => total(store), { timeout: 5000 }).toBe(20)
+    await expect.poll(() => total(spool), { timeout: 5000 }).toBe(0)
+    expect(dropped).toEqual([[bad.id, 'refused-by-store']])
   })
 })
