@@ -6,6 +6,9 @@ import { isLegacyHandler, LegacyHandlerAdapter } from './legacy-handler.ts'
 /**
  * What one interceptor of ours does with a call: dispatches `options`, which carry the call, with a handler of its own
  * before `handler`. May return `true` and dispatch later.
+ *
+ * The handlers of the layers look alike and share no base class: measured, inheritance costs a healthy call through the
+ * whole stack 60 ns (217 to 280), since the methods of a base see more classes than an inline cache holds.
  */
 export type Layer = (
   call: Call,
