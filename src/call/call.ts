@@ -53,9 +53,7 @@ export class Call implements Dispatcher.DispatchHandler {
   readonly controller: StableController
   /** Per-call options: `withCallOptions`. */
   readonly scope: CallScope | undefined
-  /** Monotonic start of the call, `performance.now()` milliseconds. */
-  readonly startedAt: number
-  /** Monotonic start of the attempt in hand. */
+  /** Monotonic start of the attempt in hand, `performance.now()` milliseconds. */
   attemptStartedAt: number
   /** Number of the attempt in hand, and when the call is over the number of attempts made; 0 if none was let through. */
   attempt = 1
@@ -93,7 +91,7 @@ export class Call implements Dispatcher.DispatchHandler {
     if (headers !== options.headers) this.options.headers = headers as never
     this.#handler = handler
     this.controller = new StableController(this)
-    this.attemptStartedAt = this.startedAt = performance.now()
+    this.attemptStartedAt = performance.now()
     this.scope = currentCallScope()
     if (this.scope?.idempotencyKey !== undefined) this.setIdempotencyKey(this.scope.idempotencyKey)
   }
