@@ -137,7 +137,14 @@ const secretField =
 
 /** Cheap first look: bodies without such a word are not parsed. */
 const secretWord =
-  /pass|pwd|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|authorization|credential|cv[vc]|card[-_]?number|\\u00/i
+  /passw|passphrase|pwd|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|authorization|credential|cv[vc]|card[-_]?number|\\u00/i
+
+/**
+ * The most that is taken apart, in bytes and in levels: it is done in one go, and must not hold up the process. What is
+ * more is not kept when it holds such a word.
+ */
+const MAX_PARSED_BYTES = 4 * 1024 * 1024
+const MAX_DEPTH = 500
 
 export interface RedactedBody {
   /** What may be kept; `undefined` when nothing of it may. */
@@ -151,17 +158,27 @@ export function redactBody(body: Buffer, contentType: string, rules: RedactionRu
   const unchanged = { body, changed: false }
   if (fields === undefined || body.byteLength === 0) return unchanged
   const text = body.toString('latin1')
-  if (!secretWord.test(text) && ![...fields].some((field) => text.toLowerCase().includes(field)))
-    return unchanged
+  if (!secretWord.test(text) && !holdsAny(text, fields)) return unchanged
   const isSecret = (name: string): boolean => secretField.test(name) || fields.has(name.toLowerCase())
   if (/multipart\/form-data/i.test(contentType)) return redactMultipart(body, text, isSecret)
   if (/x-www-form-urlencoded/i.test(contentType)) return redactForm(body, isSecret)
   return redactJson(body, isSecret)
 }
 
+function holdsAny(text: string, fields: ReadonlySet<string>): boolean {
+  if (fields.size === 0) return false
+  const lower = text.toLowerCase()
+  for (const field of fields) if (lower.includes(field)) return true
+  return false
+}
+
+/** Nobody can say what the secret word in it belongs to. */
+const nothing: RedactedBody = { body: undefined, changed: true }
+
 function redactJson(body: Buffer, isSecret: (name: string) => boolean): RedactedBody {
   const text = body.toString('utf8')
   if (!/^\s*[[{]/.test(text)) return { body, changed: false }
+  if (body.byteLength > MAX_PARSED_BYTES || isDeep(text)) return nothing
   let changed = false
   try {
     // a replacer, not a copy: `__proto__` stays the ordinary key that JSON.parse made of it
@@ -172,12 +189,27 @@ function redactJson(body: Buffer, isSecret: (name: string) => boolean): Redacted
     })
     return changed ? { body: Buffer.from(redacted), changed } : { body, changed }
   } catch {
-    // Not JSON, or nested too deep to be written again: nobody can say what the secret word in it belongs to.
-    return { body: undefined, changed: true }
+    return nothing
   }
 }
 
+/** Whether brackets outside of strings are nested deeper than is taken apart. */
+function isDeep(json: string): boolean {
+  let depth = 0
+  let quoted = false
+  for (let at = 0; at < json.length; at++) {
+    const char = json[at]
+    if (char === '"') quoted = !quoted
+    else if (quoted) at += char === '\\' ? 1 : 0
+    else if (char === '[' || char === '{') depth++
+    else if (char === ']' || char === '}') depth--
+    if (depth > MAX_DEPTH) return true
+  }
+  return false
+}
+
 function redactForm(body: Buffer, isSecret: (name: string) => boolean): RedactedBody {
+  if (body.byteLength > MAX_PARSED_BYTES) return nothing
   let changed = false
   const pairs = body
     .toString('utf8')
@@ -200,7 +232,7 @@ function redactForm(body: Buffer, isSecret: (name: string) => boolean): Redacted
 
 function redactMultipart(body: Buffer, text: string, isSecret: (name: string) => boolean): RedactedBody {
   for (const [, name = ''] of text.matchAll(/^content-disposition:[^\r\n]*?\bname="?([^"\r\n;]*)/gim)) {
-    if (isSecret(name)) return { body: undefined, changed: true }
+    if (isSecret(name)) return nothing
   }
   return { body, changed: false }
 }
