@@ -4,6 +4,7 @@ import type { AttemptRecord, GivenUp } from '../call/call.ts'
 import { deliveryOfError, errorCode, type Delivery, type Outcome } from '../call/outcome.ts'
 import type { CapturedBody } from '../call/request-body.ts'
 import { transientStatusCodes } from '../call/outcome.ts'
+import { MAX_LABEL_CHARS, MAX_ORDERING_KEY_CHARS, MAX_TRACEPARENT_CHARS } from './record-json.ts'
 import type {
   DeadLetterAttempt,
   DeadLetterError,
@@ -17,6 +18,8 @@ import type { Seal } from './sealing.ts'
 
 /** The most attempts that a record lists; the newest are kept. */
 const MAX_ATTEMPTS = 50
+/** The farthest that a provider's wish reaches: ten years. */
+const MAX_AHEAD_MS = 10 * 365 * 24 * 3_600_000
 
 /** Mistakes of the caller: the request can never be sent as it is. */
 const malformed = new Set([
@@ -105,10 +108,10 @@ export function deadLetterOf(
     ...(facts.idempotencyKey === undefined
       ? {}
       : { idempotencyKey: facts.idempotencyKey, idempotencyHeader: 'idempotency-key' }),
-    orderingKey: facts.orderingKey,
-    labels: facts.labels,
-    traceparent: typeof kept['traceparent'] === 'string' ? kept['traceparent'] : undefined,
-    notBefore: facts.givenUp?.notBefore,
+    orderingKey: orderingKeyOf(facts.orderingKey),
+    labels: labelsOf(facts.labels),
+    traceparent: traceparentOf(kept['traceparent']),
+    notBefore: notBeforeOf(facts.givenUp, now),
   }
   const worthSealing = hidden || (sent !== undefined && sent.byteLength > 0)
   if (seal === undefined || sent === undefined || !worthSealing) return record
@@ -148,13 +151,43 @@ function reasonOf({ givenUp, outcome }: CapturedFacts): DeadLetterReason {
 function deliveryOfCall(history: readonly AttemptRecord[], outcome: Outcome): Delivery {
   const last: Delivery =
     outcome.kind === 'response' ? (outcome.verdict?.delivery ?? 'responded') : outcome.delivery
-  let delivery = last
-  for (const attempt of history.slice(0, -1)) {
-    const one = attempt.code === undefined ? 'responded' : deliveryOfError({ code: attempt.code }, true)
-    if (one === 'unknown') return 'unknown'
-    if (one === 'responded' && delivery === 'not_sent') delivery = 'responded'
+  // The outcome need not be that of an attempt: the circuit may have refused one more, or the time have run out.
+  const all = new Set([last, ...history.map(deliveryOfAttempt)])
+  return deliveries.find((one) => all.has(one)) ?? last
+}
+
+/** The least certain first. */
+const deliveries: readonly Delivery[] = ['unknown', 'responded', 'not_sent']
+
+function deliveryOfAttempt({ delivery, statusCode, code }: AttemptRecord): Delivery {
+  return delivery ?? (statusCode === undefined ? deliveryOfError({ code }, true) : 'responded')
+}
+
+/** A time that stores can keep; `undefined` for what is none. Rounded up: the provider is never asked too early. */
+function notBeforeOf(givenUp: GivenUp | undefined, now: number): number | undefined {
+  const time: unknown = givenUp?.notBefore
+  if (typeof time !== 'number' || !Number.isFinite(time)) return undefined
+  return Math.min(Math.max(0, Math.ceil(time)), now + MAX_AHEAD_MS)
+}
+
+/** The key, or its hash when it is too long to be kept. */
+function orderingKeyOf(given: unknown): string | undefined {
+  if (given === undefined || given === null) return undefined
+  const key = typeof given === 'string' ? given : JSON.stringify(given)
+  return key === undefined || key.length <= MAX_ORDERING_KEY_CHARS ? key : sha256(Buffer.from(key))
+}
+
+function traceparentOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'string' && header.length <= MAX_TRACEPARENT_CHARS ? header : undefined
+}
+
+function labelsOf(labels: CapturedFacts['labels']): CapturedFacts['labels'] {
+  if (labels === undefined || Object.values(labels).every((value) => value.length <= MAX_LABEL_CHARS)) {
+    return labels
   }
-  return delivery
+  return Object.fromEntries(
+    Object.entries(labels).map(([name, value]) => [name, value.slice(0, MAX_LABEL_CHARS)]),
+  )
 }
 
 function attemptOf({ at, ms, statusCode, code }: AttemptRecord): DeadLetterAttempt {

@@ -193,7 +193,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
       call.logAttempt(
         outcome.kind === 'response'
           ? { statusCode: outcome.statusCode }
-          : { code: outcome.code ?? outcome.error.name },
+          : { code: outcome.code ?? outcome.error.name, delivery: outcome.delivery },
       )
     }
     return id

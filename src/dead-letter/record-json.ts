@@ -14,6 +14,12 @@ export const MAX_RECORD_CHARS = 1024 * 1024
 /** The longest body that is read back, in bytes. */
 export const MAX_STORED_BODY_BYTES = 64 * 1024 * 1024
 
+/** The longest of what the application or its callers choose, in characters. */
+export const MAX_ORDERING_KEY_CHARS = 1024
+export const MAX_LABEL_CHARS = 4096
+export const MAX_TRACEPARENT_CHARS = 512
+const MAX_HEADER_CHARS = 65_536
+
 /** What is stored cannot be a dead letter: forged, damaged, or of a newer version. */
 export class DeadLetterFormatError extends Error {
   readonly code = 'ERR_DEAD_LETTER_FORMAT'
@@ -140,13 +146,13 @@ export function recordFromValue(
     replayable: boolean('replayable', fields['replayable']),
     notReplayableReason: optional(fields['notReplayableReason'], notReplayable),
     repeatable: optional(fields['repeatable'], (v) => boolean('repeatable', v)),
-    idempotencyKey: optional(fields['idempotencyKey'], (v) => text('idempotencyKey', v, 1024)),
+    idempotencyKey: optional(fields['idempotencyKey'], (v) => text('idempotencyKey', v, MAX_HEADER_CHARS)),
     idempotencyHeader: optional(fields['idempotencyHeader'], (v) => text('idempotencyHeader', v, 256)),
-    orderingKey: optional(fields['orderingKey'], (v) => text('orderingKey', v, 1024)),
+    orderingKey: optional(fields['orderingKey'], (v) => text('orderingKey', v, MAX_ORDERING_KEY_CHARS)),
     labels: optional(fields['labels'], (v) =>
-      dictionary('labels', v, (name, item) => text(name, item, 4096)),
+      dictionary('labels', v, (name, item) => text(name, item, MAX_LABEL_CHARS)),
     ),
-    traceparent: optional(fields['traceparent'], (v) => text('traceparent', v, 512)),
+    traceparent: optional(fields['traceparent'], (v) => text('traceparent', v, MAX_TRACEPARENT_CHARS)),
     notBefore: optional(fields['notBefore'], (v) => integer('notBefore', v)),
     sealed: keyId === undefined ? undefined : { keyId, data: sealedData },
     editedFrom: optional(fields['editedFrom'], (v) => text('editedFrom', v, 128)),
@@ -289,8 +295,8 @@ function dictionary<T>(
 
 function headerValue(field: string, value: unknown): string | readonly string[] {
   return Array.isArray(value)
-    ? list(field, value, 1000, (at, item) => text(at, item, 65_536))
-    : text(field, value, 65_536)
+    ? list(field, value, 1000, (at, item) => text(at, item, MAX_HEADER_CHARS))
+    : text(field, value, MAX_HEADER_CHARS)
 }
 
 const notReplayableReasons = [

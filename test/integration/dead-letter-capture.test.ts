@@ -254,6 +254,24 @@ describe('what is captured', () => {
     expect(JSON.stringify(events)).not.toContain('s3cret')
   })
 
+  it.each([
+    ['a refused HTTP/2 stream', { code: 'ERR_HTTP2_STREAM_ERROR', http2ErrorCode: 7 }, 'not_sent'],
+    ['a connection that never stood', { code: 'ETIMEDOUT', syscall: 'connect' }, 'not_sent'],
+    ['a reset', { code: 'ECONNRESET', syscall: 'read' }, 'unknown'],
+  ])('says of %s in all attempts whether it may have arrived', async (_what, facts, delivery) => {
+    const failing: Dispatcher.DispatcherComposeInterceptor = () => (_options, handler) => {
+      queueMicrotask(() =>
+        handler.onResponseError?.(undefined as never, Object.assign(new Error('failed'), facts)),
+      )
+      return true
+    }
+    const stack = agent.compose(failing, retry({ maxAttempts: 3, initialBackoffMs: 1 }), letters)
+    await expect(fetch(provider.url, via(stack, { method: 'PUT', body: 'x' }))).rejects.toThrow()
+    const entry = await captured()
+    expect(entry.delivery).toBe(delivery)
+    expect(entry.retryCount).toBe(2)
+  })
+
   it('captures what an open circuit refused, and puts the id on the error', async () => {
     const stack = resilience({
       name: 'crm',

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { responseOutcome } from '../../../src/call/outcome.ts'
+import type { AttemptRecord } from '../../../src/call/call.ts'
+import { errorOutcome, responseOutcome, type Outcome } from '../../../src/call/outcome.ts'
 import { type CapturedFacts, deadLetterOf } from '../../../src/dead-letter/capture.ts'
+import { isStorable } from '../../../src/dead-letter/record-json.ts'
 import type { DeadLetterRecord } from '../../../src/dead-letter/record.ts'
 import { defaultRules } from '../../../src/dead-letter/redaction.ts'
 import { Seal } from '../../../src/dead-letter/sealing.ts'
 
 const NOW = 1_800_000_000_000
+const TEN_YEARS = 10 * 365 * 24 * 3_600_000
 
 const facts: CapturedFacts = {
   id: 'id',
@@ -29,6 +32,84 @@ const facts: CapturedFacts = {
 function made(changes: Partial<CapturedFacts>, seal?: Seal): DeadLetterRecord {
   return deadLetterOf({ ...facts, ...changes }, defaultRules, seal)
 }
+
+describe('the delivery of a call', () => {
+  const failed = (error: object, started = true): Outcome =>
+    errorOutcome(Object.assign(new Error('failed'), error), started)
+  const refusedStream = failed({ code: 'ERR_HTTP2_STREAM_ERROR', http2ErrorCode: 7 })
+  const noConnection = failed({ code: 'ETIMEDOUT', syscall: 'connect' })
+  const reset = failed({ code: 'ECONNRESET' })
+  const nameless = failed({})
+  const open = failed({ code: 'ERR_CIRCUIT_OPEN' }, false)
+  const unavailable = responseOutcome(503, {})
+
+  /** As the retry layer and ours log it. */
+  const attempt = (outcome: Outcome): AttemptRecord =>
+    outcome.kind === 'response'
+      ? { at: 1, ms: 1, statusCode: outcome.statusCode }
+      : {
+          at: 1,
+          ms: 1,
+          delivery: outcome.delivery,
+          ...(outcome.code === undefined ? {} : { code: outcome.code }),
+        }
+
+  it.each([
+    ['refused streams only', [refusedStream, refusedStream], 'not_sent'],
+    ['connections that never stood', [noConnection, noConnection, noConnection], 'not_sent'],
+    ['an error without a code among them', [nameless, noConnection], 'unknown'],
+    ['a reset before a refused stream', [reset, refusedStream], 'unknown'],
+    ['an answer before a refused stream', [unavailable, refusedStream], 'responded'],
+    ['a reset before an answer', [reset, unavailable], 'unknown'],
+    ['answers only', [unavailable, unavailable], 'responded'],
+  ] as const)('is the least certain of its attempts: %s', (_what, outcomes, delivery) => {
+    const history = outcomes.map(attempt)
+    expect(made({ history, outcome: outcomes.at(-1)!, attempts: outcomes.length }).delivery).toBe(delivery)
+  })
+
+  it('counts the attempt before a refusal by the circuit, which is none itself', () => {
+    expect(made({ history: [attempt(reset)], outcome: open }).delivery).toBe('unknown')
+    expect(made({ history: [attempt(unavailable)], outcome: open }).delivery).toBe('responded')
+    expect(made({ history: [attempt(noConnection)], outcome: open }).delivery).toBe('not_sent')
+  })
+
+  it('goes by the code where the attempt does not say it', () => {
+    const history = [{ at: 1, ms: 1, code: 'ECONNREFUSED' }]
+    expect(made({ history, outcome: noConnection }).delivery).toBe('not_sent')
+    expect(made({ history: [{ at: 1, ms: 1 }], outcome: noConnection }).delivery).toBe('unknown')
+  })
+})
+
+describe('what a record is made of', () => {
+  it.each([
+    [NOW + 1000, NOW + 1000],
+    [NOW + 1000.25, NOW + 1001],
+    [NOW + 2 * TEN_YEARS, NOW + TEN_YEARS],
+    [1e300, NOW + TEN_YEARS],
+    [-5, 0],
+    [Infinity, undefined],
+    [NaN, undefined],
+    ['2027-01-01', undefined],
+  ])('keeps of a not-before time of %s what a store can keep', (notBefore, kept) => {
+    const record = made({ givenUp: { reason: 'retry-after-too-long', notBefore: notBefore as number } })
+    expect(record.notBefore).toBe(kept)
+    expect(isStorable(record)).toBe(true)
+  })
+
+  it('can be read back, however long its keys and labels are', () => {
+    const long = 'k'.repeat(70_000)
+    const record = made({
+      orderingKey: long,
+      idempotencyKey: 'k'.repeat(5000),
+      labels: { order: long },
+      headers: [['traceparent', 't'.repeat(600)]],
+    })
+    expect(isStorable(record)).toBe(true)
+    expect(record.orderingKey).toBe(made({ orderingKey: long }).orderingKey)
+    expect(record.orderingKey).not.toBe(made({ orderingKey: `${long}x` }).orderingKey)
+    expect(made({ orderingKey: 7 as unknown as string }).orderingKey).toBe('7')
+  })
+})
 
 describe('a body that is too much to be looked through', () => {
   const SECRET = 's3cr3t'
