@@ -63,7 +63,7 @@ async function messageOf(response: Response): Promise<string | undefined> {
 
 async function readStart(response: Response): Promise<string | undefined> {
   if (response.body === null) return undefined
-  const reader = response.body.getReader()
+  const reader = response.body.getReader() as ReadableStreamDefaultReader<Uint8Array>
   const chunks: Uint8Array[] = []
   let bytes = 0
   // cancelling ends a read that waits for more
@@ -72,8 +72,8 @@ async function readStart(response: Response): Promise<string | undefined> {
     while (bytes < maxErrorBytes) {
       const { done, value } = await reader.read()
       if (done) break
-      chunks.push(value as Uint8Array)
-      bytes += (value as Uint8Array).byteLength
+      chunks.push(value)
+      bytes += value.byteLength
     }
   } catch {
     // the body broke, or the caller aborted: the status is still the answer
