@@ -1,4 +1,19 @@
 import {
+  boolean,
+  DeadLetterFormatError,
+  dictionary,
+  headerValue,
+  identifier,
+  integer,
+  list,
+  MAX_HEADER_CHARS,
+  name,
+  object,
+  optional,
+  text,
+  wrong,
+} from './record-fields.ts'
+import {
   deadLetterReasons,
   type DeadLetterAttempt,
   type DeadLetterError,
@@ -7,6 +22,8 @@ import {
   type DeadLetterRequest,
   type DeadLetterResponse,
 } from './record.ts'
+
+export { DeadLetterFormatError } from './record-fields.ts'
 
 /** The longest record without its bodies, in characters: headers, labels, errors and the response snapshot. */
 export const MAX_RECORD_CHARS = 1024 * 1024
@@ -18,20 +35,6 @@ export const MAX_STORED_BODY_BYTES = 64 * 1024 * 1024
 export const MAX_ORDERING_KEY_CHARS = 1024
 export const MAX_LABEL_CHARS = 4096
 export const MAX_TRACEPARENT_CHARS = 512
-const MAX_HEADER_CHARS = 65_536
-
-/** What is stored cannot be a dead letter: forged, damaged, or of a newer version. */
-export class DeadLetterFormatError extends Error {
-  readonly code = 'ERR_DEAD_LETTER_FORMAT'
-  override readonly name = 'DeadLetterFormatError'
-  /** The entry, where it is known. */
-  readonly id: string | undefined
-
-  constructor(message: string, id?: string) {
-    super(message)
-    this.id = id
-  }
-}
 
 /** The record without its bodies, which stores keep beside it as bytes. */
 export function recordToJson(record: DeadLetterRecord): string {
@@ -224,79 +227,6 @@ export function replaysFromValue(value: unknown): DeadLetterReplay[] {
       code: optional(fields['code'], (v) => text(`${field}.code`, v, 256)),
     }
   })
-}
-
-function wrong(field: string): DeadLetterFormatError {
-  return new DeadLetterFormatError(`\`${field}\` is missing or of the wrong type`)
-}
-
-type Fields = Readonly<Record<string, unknown>>
-
-function object(field: string, value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(field)
-  return value as Fields
-}
-
-function text(field: string, value: unknown, max: number): string {
-  if (typeof value !== 'string') throw wrong(field)
-  if (value.length > max) throw new DeadLetterFormatError(`\`${field}\` has more than ${max} characters`)
-  return value
-}
-
-function name(field: string, value: unknown): string {
-  return text(field, value, 1024)
-}
-
-/** Ids become parts of keys and of lines in terminals. */
-function identifier(value: unknown): string {
-  const id = text('id', value, 128)
-  if (!/^[\w.-]+$/.test(id))
-    throw new DeadLetterFormatError('`id` may hold only letters, digits, `.`, `_` and `-`')
-  return id
-}
-
-function integer(field: string, value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong(field)
-  return value
-}
-
-function boolean(field: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw wrong(field)
-  return value
-}
-
-function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
-  return value === undefined || value === null ? undefined : read(value)
-}
-
-function list<T>(
-  field: string,
-  value: unknown,
-  max: number,
-  item: (field: string, value: unknown) => T,
-): T[] {
-  if (!Array.isArray(value)) throw wrong(field)
-  if (value.length > max) throw new DeadLetterFormatError(`\`${field}\` has more than ${max} items`)
-  return value.map((entry, index) => item(`${field}[${index}]`, entry))
-}
-
-function dictionary<T>(
-  field: string,
-  value: unknown,
-  item: (field: string, value: unknown) => T,
-): Record<string, T> {
-  const entries = Object.entries(object(field, value))
-  if (entries.length > 1000) throw new DeadLetterFormatError(`\`${field}\` has more than 1000 items`)
-  // without a prototype, `__proto__` is a name like any other
-  const copy = Object.create(null) as Record<string, T>
-  for (const [key, entry] of entries) copy[key] = item(`${field}.${key.slice(0, 64)}`, entry)
-  return copy
-}
-
-function headerValue(field: string, value: unknown): string | readonly string[] {
-  return Array.isArray(value)
-    ? list(field, value, 1000, (at, item) => text(at, item, MAX_HEADER_CHARS))
-    : text(field, value, MAX_HEADER_CHARS)
 }
 
 const notReplayableReasons = [

@@ -3,6 +3,7 @@ import captureSource from './lua/dead-letter-capture.lua'
 import claimSource from './lua/dead-letter-claim.lua'
 import commonSource from './lua/dead-letter-common.lua'
 import discardSource from './lua/dead-letter-discard.lua'
+import endSource from './lua/dead-letter-end.lua'
 import evictSource from './lua/dead-letter-evict.lua'
 import readSource from './lua/dead-letter-read.lua'
 import renewSource from './lua/dead-letter-renew.lua'
@@ -54,11 +55,11 @@ function script(head: string, ...parts: string[]): Script {
 }
 
 export const deadLetterScripts = {
-  capture: script(REFUSED_WHEN_FULL, evictSource, captureSource),
-  claim: script(ALLOWED_WHEN_FULL, evictSource, claimSource),
+  capture: script(REFUSED_WHEN_FULL, endSource, evictSource, captureSource),
+  claim: script(ALLOWED_WHEN_FULL, endSource, evictSource, claimSource),
   renew: script(ALLOWED_WHEN_FULL, renewSource),
-  settle: script(ALLOWED_WHEN_FULL, settleSource),
-  discard: script(ALLOWED_WHEN_FULL, discardSource),
+  settle: script(ALLOWED_WHEN_FULL, endSource, settleSource),
+  discard: script(ALLOWED_WHEN_FULL, endSource, discardSource),
   requeue: script(ALLOWED_WHEN_FULL, requeueSource),
   read: script(ALLOWED_WHEN_FULL, readSource),
 } satisfies Record<string, Script>

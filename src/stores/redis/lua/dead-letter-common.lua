@@ -6,7 +6,7 @@
 --   y 1 if sendable, p 1 if repeatable, s status, d due, f fence, u lease's end, v status before the lease, x replays
 --   used up, h replays, w note, z 1 if unreadable
 local S, ST, ALL, DUE, LEASE, M, TOMB, ORD = unpack(KEYS)
-local TOMB_MS, MAX_TOMBS, KEPT_REPLAYS = 2592000000, 1000000, 20
+local KEPT_REPLAYS = 20
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 
@@ -51,28 +51,6 @@ local function save(id, st, was)
   redis.call('HINCRBY', M, 'n:' .. st.s, 1)
   if st.s ~= 'leased' and st.s ~= 'sending' then redis.call('ZREM', LEASE, id) end
   schedule(id, st)
-end
-
-local function remove(id, st)
-  redis.call('HDEL', ST, id)
-  redis.call('ZREM', ALL, id)
-  redis.call('ZREM', DUE, id)
-  redis.call('ZREM', LEASE, id)
-  if not st then return end
-  redis.pcall('XDEL', S, st.i)
-  redis.call('HINCRBY', M, 'bytes', string.format('%.0f', 0 - st.b))
-  redis.call('HINCRBY', M, 'n:' .. st.s, -1)
-  if not st.k then return end
-  redis.call('ZREM', ORD, st.k .. ':' .. id)
-  local follower = head(st.k)
-  local after = follower and load(follower)
-  if after then schedule(follower, after) end
-end
-
-local function bury(id)
-  redis.call('ZADD', TOMB, now, id)
-  redis.call('ZREMRANGEBYSCORE', TOMB, '-inf', now - TOMB_MS)
-  redis.call('ZREMRANGEBYRANK', TOMB, 0, -MAX_TOMBS - 1)
 end
 
 local function remember(st, replay)
