@@ -68,11 +68,15 @@ export class CaptureDelivery {
     const { results, bad, left, error } = await this.#add(store, batch, 'the store')
     if (error === undefined || results.length > 0) this.#storeUp()
     else this.#storeFailed(error)
-    for (const record of bad) this.#drop(record, 'refused-by-store')
+    // through the spool they get a second chance: what the drain finds bad too is dropped
+    const doubtful = spool === undefined ? [] : bad.filter(isStorable)
+    for (const record of bad) if (!doubtful.includes(record)) this.#drop(record, 'refused-by-store')
     const homeless = withoutRoom(batch, results, 'store')
     if (spool === undefined) for (const record of homeless) this.#drop(record, 'store-full')
     const waiting = spool === undefined ? [] : await this.#spool(homeless, 'store-full')
-    return [...waiting, ...(await this.#spool(left, 'spool-full'))]
+    const unspooled = await this.#spool([...left, ...doubtful], 'spool-full')
+    if (doubtful.length > 0) this.#drain?.schedule(1000)
+    return [...waiting, ...unspooled]
   }
 
   /** Resolves to what the spool did not take: it waits for the store. */

@@ -52,7 +52,7 @@ export interface DeadLetterOptions {
   orderingKey?: (request: CallRequest) => string | undefined
   /** Keeps records durably while the store is away; drained into it afterwards. Typically `sqliteStore(path).deadLetters`. */
   spool?: DeadLetterStore
-  /** The last chance to see a record that is kept nowhere: queue, store or spool full, or closed too early. */
+  /** The last chance to see a record that is kept nowhere: queue, store or spool full, refused, or closed too early. */
   onDrop?: (record: DeadLetterRecord, reason: string) => void
   /** Records waiting in memory to be stored. Default 10,000. */
   maxQueued?: number

@@ -68,7 +68,7 @@ export interface DeadLetterCapturedEvent {
 export interface DeadLetterDroppedEvent {
   id: string
   integration: string
-  /** `queue-full`, `store-full`, `spool-failed`, `evicted`, `closed`, ... */
+  /** `queue-full`, `store-full`, `spool-full`, `refused-by-store`, `evicted`, `closed`, ... */
   reason: string
   error?: Error | undefined
 }

@@ -375,6 +375,23 @@ describe('the capture queue', () => {
     expect(dropped).toEqual([[bad.id, 'refused-by-store']])
   })
 
+  it('gives a record that the store refuses alone a second chance by way of the spool', async () => {
+    const odd = makeRecord()
+    const store = picky([odd])
+    const spool = memoryDeadLetters()
+    const dropped: string[] = []
+    const queue = queueOn(store, {
+      spool,
+      storeTimeoutMs: 2000,
+      onDrop: (_record, reason) => dropped.push(reason),
+    })
+    for (const record of [makeRecord(), odd, makeRecord()]) queue.push(record)
+    expect(await queue.flush(5000)).toBe(true)
+    store.refuses = []
+    await expect.poll(() => store.get(odd.id), { timeout: 5000 }).toBeDefined()
+    expect(dropped).toEqual([])
+  })
+
   it('drains the spool past a record that the store can never take', async () => {
     const bad = makeRecord()
     const store = picky([bad])
