@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { luaModule } from './lua-text.ts'
 
@@ -14,6 +15,8 @@ export default defineConfig({
     exclude: ['test/chaos/**', 'test/compat/**', 'test/package/**'],
     // tests of memory ask for a collection before they measure
     execArgv: ['--expose-gc'],
+    // mostly waiting: one worker, vitest's choice for two cores, would leave them idle
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 15_000,
     hookTimeout: 60_000,
   },

@@ -186,7 +186,7 @@ export class Call implements Dispatcher.DispatchHandler {
   logAttempt(facts: {
     statusCode?: number | undefined
     code?: string | undefined
-    delivery?: Delivery
+    delivery?: Delivery | undefined
   }): void {
     const now = performance.now()
     const record: AttemptRecord = {

@@ -151,7 +151,10 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
 
     const error = outcome.kind === 'error' ? outcome.error : undefined
     const attempted = !isRefusal(outcome)
-    if (attempted) call.logAttempt(outcome)
+    if (attempted) {
+      const delivery = outcome.kind === 'error' ? outcome.delivery : outcome.verdict?.delivery
+      call.logAttempt({ ...outcome, delivery })
+    }
     if (attempted && reporter.hears(channels.attemptFailed)) {
       reporter.attemptFailed({ ...this.#event(outcome), error, durationMs: call.history?.at(-1)?.ms ?? 0 })
     }
