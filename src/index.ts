@@ -1,4 +1,4 @@
-export { type AttemptRecord, type GivenUp } from './call/call.ts'
+export { type AttemptRecord, type GivenUp } from './call/call-record.ts'
 export { type CallOptions } from './call/call-options.ts'
 export { type CallRequest } from './call/call-request.ts'
 export { type Delivery, type Outcome, type Verdict } from './call/outcome.ts'

@@ -1,42 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { CallBodies } from './call-bodies.ts'
 import { type CallScope, currentCallScope } from './call-options.ts'
 import { StableController } from './controller.ts'
 import { headerValue, repeatableHeaders, withHeader } from './headers.ts'
+import type { AttemptRecord, GivenUp } from './call-record.ts'
 import type { Delivery, Verdict } from './outcome.ts'
-import type { RecordedBody } from './recorded-body.ts'
 import { redactUrl } from './redacted-url.ts'
-import { type CapturedBody, captureBody, isRepeatable, makeRepeatable } from './request-body.ts'
 import { requestUrl } from './request-url.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
-
-/** One attempt of a call, for its record. */
-export interface AttemptRecord {
-  /** When it was dispatched, epoch milliseconds. */
-  at: number
-  /** How long it took until its outcome was known, in milliseconds. */
-  ms: number
-  statusCode?: number
-  /** Code of the error, where there was no response. */
-  code?: string
-  /** How sure it is that the server acted. */
-  delivery?: Delivery
-}
-
-/** Why a call ended without success, as the layer that ended it knows it. */
-export interface GivenUp {
-  reason:
-    | 'exhausted'
-    | 'circuit-open'
-    | 'not-idempotent'
-    | 'body-not-replayable'
-    | 'retry-after-too-long'
-    | 'deadline'
-  /** The earliest time at which the provider wants to hear from us again, epoch milliseconds. */
-  notBefore?: number | undefined
-}
 
 export const callKey: unique symbol = Symbol('undici-resilience.call')
 
@@ -79,9 +53,7 @@ export class Call implements Dispatcher.DispatchHandler {
   #idempotencyKey: string | undefined
   readonly #handler: Dispatcher.DispatchHandler
   readonly #context = {}
-  /** Usually one; more where an interceptor between two of ours changes the body. */
-  #bodies: RecordedBody[] | undefined
-  #bodyHeld = false
+  #bodies: CallBodies | undefined
   #url: string | undefined
   #cancelHooks: (() => void)[] | undefined
 
@@ -151,31 +123,22 @@ export class Call implements Dispatcher.DispatchHandler {
    */
   recordUpTo(options: Dispatcher.DispatchOptions, bytes: number): Dispatcher.DispatchOptions {
     if (options.body === null || options.body === undefined) return options
-    let body = this.#bodies?.find((known) => known === (options.body as unknown))
-    if (body === undefined) {
-      if (isRepeatable(options.body)) return options
-      options = options === this.options ? this.options : { ...options }
-      body = makeRepeatable(options, () => (this.cancelled = true))
-      if (body === undefined) return options
-      ;(this.#bodies ??= []).push(body)
-    }
-    if (bytes > body.limit) body.limit = bytes
-    return options
+    this.#bodies ??= new CallBodies()
+    return this.#bodies.record(
+      options,
+      bytes,
+      () => (options === this.options ? this.options : { ...options }),
+      () => (this.cancelled = true),
+    )
   }
 
   /** Keeps the bodies' sources open after the end of the call, until `releaseBody`: a record may need the rest. */
   holdBody(): void {
-    this.#bodyHeld = true
-  }
-
-  /** Reads the body that a layer was given, for a record. What was never sent is pulled for at most `timeoutMs`. */
-  readBody(body: unknown, maxBytes: number, timeoutMs: number): Promise<CapturedBody> {
-    return captureBody(body, maxBytes, timeoutMs)
+    this.#bodies?.hold()
   }
 
   releaseBody(): void {
-    this.#bodyHeld = false
-    if (this.finished) this.#closeBodies()
+    this.#bodies?.release(this.finished)
   }
 
   /** Takes back the attempt in hand: it was refused before anything was sent. */
@@ -257,9 +220,7 @@ export class Call implements Dispatcher.DispatchHandler {
       this.controller.rawHeaders = controller.rawHeaders ?? null
     }
     // final: nothing will be sent again, so nothing need be kept while the caller reads
-    if (statusCode >= 200 && !this.#bodyHeld && this.#bodies !== undefined) {
-      for (const body of this.#bodies) body.forget()
-    }
+    if (statusCode >= 200) this.#bodies?.forget()
     try {
       this.#handler.onResponseStart?.(this.controller, statusCode, headers, statusMessage)
     } catch (error) {
@@ -328,10 +289,6 @@ export class Call implements Dispatcher.DispatchHandler {
   #finish(): void {
     this.finished = true
     this.#cancelHooks = undefined
-    if (!this.#bodyHeld) this.#closeBodies()
-  }
-
-  #closeBodies(): void {
-    if (this.#bodies !== undefined) for (const body of this.#bodies) body.close()
+    this.#bodies?.close()
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { AttemptRecord, GivenUp } from '../call/call.ts'
+import type { AttemptRecord, GivenUp } from '../call/call-record.ts'
 import { deliveryOfError, errorCode, type Delivery, type Outcome } from '../call/outcome.ts'
 import type { CapturedBody } from '../call/request-body.ts'
 import { transientStatusCodes } from '../call/outcome.ts'

@@ -6,7 +6,7 @@ import { requestOf } from '../call/call-request.ts'
 import { eachHeader } from '../call/headers.ts'
 import { errorOutcome, type Outcome, responseOutcome } from '../call/outcome.ts'
 import { RecordedBody } from '../call/recorded-body.ts'
-import type { CapturedBody } from '../call/request-body.ts'
+import { type CapturedBody, captureBody } from '../call/request-body.ts'
 import { isIntegrationError } from '../errors.ts'
 import { channels } from '../telemetry/channels.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
@@ -206,9 +206,9 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
   }
 
   #readBody(timeoutMs: number): Promise<CapturedBody> {
-    return this.#call
-      .readBody(this.#body, this.#context.policy.maxBodyBytes, timeoutMs)
-      .catch(() => ({ size: 0, complete: false, reason: 'source-failed' }) as const)
+    return captureBody(this.#body, this.#context.policy.maxBodyBytes, timeoutMs).catch(
+      () => ({ size: 0, complete: false, reason: 'source-failed' }) as const,
+    )
   }
 
   #record(

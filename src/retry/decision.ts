@@ -1,4 +1,4 @@
-import type { GivenUp } from '../call/call.ts'
+import type { GivenUp } from '../call/call-record.ts'
 import type { Outcome } from '../call/outcome.ts'
 import { backoffMs } from './backoff.ts'
 import type { RetryPolicy } from './options.ts'
