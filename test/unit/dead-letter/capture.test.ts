@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { AttemptRecord } from '../../../src/call/call.ts'
+import type { AttemptRecord } from '../../../src/call/call-record.ts'
 import { errorOutcome, responseOutcome, type Outcome } from '../../../src/call/outcome.ts'
 import { type CapturedFacts, deadLetterOf } from '../../../src/dead-letter/capture.ts'
 import { isStorable } from '../../../src/dead-letter/record-json.ts'
