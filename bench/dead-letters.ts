@@ -18,7 +18,8 @@ import { startRedis } from '../test/support/redis-server.ts'
 // How fast dead letters are captured into Redis, beside raw pipelined XADD in the same run, and what a call pays for it.
 //   node --import ./test/support/register.ts bench/dead-letters.ts
 
-const COUNT = 20_000
+// an outage of an hour at 17 failures a second: long enough for the code to be warm
+const COUNT = 60_000
 const ROUNDS = 5
 /** What a record of these calls weighs without its body: with it, 1 KB. */
 const META = recordToJson(record('')).length
