@@ -6,14 +6,19 @@ import {
   type HubSpotClientOptions,
 } from '../../../src/providers/hubspot.ts'
 import { FakeHubSpot } from '../../support/providers/fake-hubspot.ts'
+import { guardSecrets } from '../../support/providers/guard-secrets.ts'
 
 const token = 'pat-na1-secret'
+const keepRecords = guardSecrets([token, 'pat-other'])
 let fake: FakeHubSpot
 let close: (() => Promise<void>)[]
 
 function client(options: Partial<HubSpotClientOptions> = {}) {
   const made = createHubSpotClient({ accessToken: token, baseUrl: fake.baseUrl, ...options })
-  close.push(() => made.close())
+  close.push(async () => {
+    await keepRecords(made)
+    await made.close()
+  })
   return made
 }
 

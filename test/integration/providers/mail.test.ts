@@ -11,11 +11,16 @@ import { createSendGridClient } from '../../../src/providers/sendgrid.ts'
 import { FakeMailchimp } from '../../support/providers/fake-mailchimp.ts'
 import { FakeMandrill } from '../../support/providers/fake-mandrill.ts'
 import { FakeSendGrid } from '../../support/providers/fake-sendgrid.ts'
+import { guardSecrets } from '../../support/providers/guard-secrets.ts'
 
+const keepRecords = guardSecrets(['SG.s3cr3t', 'md-s3cr3t', 's3cr3t0key-us6'])
 const quick = { retry: { initialBackoffMs: 1 } }
 let close: (() => Promise<unknown>)[]
 const closing = <T extends { close(): Promise<unknown> }>(one: T): T => {
-  close.unshift(() => one.close())
+  close.unshift(async () => {
+    if ('deadLetters' in one) await keepRecords(one as never)
+    await one.close()
+  })
   return one
 }
 beforeEach(() => {
@@ -32,11 +37,11 @@ describe('the SendGrid client', () => {
     subject: 'Your order',
   }
   async function start(options = {}) {
-    const fake = closing(await new FakeSendGrid('SG.key').start())
+    const fake = closing(await new FakeSendGrid('SG.s3cr3t').start())
     return {
       fake,
       sendgrid: closing(
-        createSendGridClient({ apiKey: 'SG.key', baseUrl: fake.baseUrl, ...quick, ...options }),
+        createSendGridClient({ apiKey: 'SG.s3cr3t', baseUrl: fake.baseUrl, ...quick, ...options }),
       ),
     }
   }
@@ -88,11 +93,11 @@ describe('the SendGrid client', () => {
 
 describe('the Mailchimp client', () => {
   async function start(options = {}) {
-    const fake = closing(await new FakeMailchimp('key-us6').start())
+    const fake = closing(await new FakeMailchimp('s3cr3t0key-us6').start())
     return {
       fake,
       mailchimp: closing(
-        createMailchimpClient({ apiKey: 'key-us6', baseUrl: fake.baseUrl, ...quick, ...options }),
+        createMailchimpClient({ apiKey: 's3cr3t0key-us6', baseUrl: fake.baseUrl, ...quick, ...options }),
       ),
     }
   }
@@ -162,7 +167,7 @@ describe('the Mailchimp client', () => {
           return dispatch({ ...options, origin: fake.origin }, handler)
         },
     )
-    const mailchimp = closing(createMailchimpClient({ apiKey: 'key-us6', dispatcher: spied }))
+    const mailchimp = closing(createMailchimpClient({ apiKey: 's3cr3t0key-us6', dispatcher: spied }))
     await mailchimp.setMember('l1', 'ada@example.com')
     expect(seen).toEqual(['https://us6.api.mailchimp.com'])
     expect(fake.requests[0]?.path).toMatch(/^\/3\.0\/lists\/l1\/members\/[0-9a-f]{32}$/)
@@ -172,9 +177,9 @@ describe('the Mailchimp client', () => {
 describe('the Mailchimp Transactional client', () => {
   const mail = { from_email: 'shop@example.com', to: [{ email: 'ada@example.com' }], subject: 'Your order' }
   async function start(options = {}) {
-    const fake = closing(await new FakeMandrill('md-key').start())
+    const fake = closing(await new FakeMandrill('md-s3cr3t').start())
     const made = createMailchimpTransactionalClient({
-      apiKey: 'md-key',
+      apiKey: 'md-s3cr3t',
       baseUrl: fake.baseUrl,
       ...quick,
       ...options,
@@ -215,13 +220,13 @@ describe('the Mailchimp Transactional client', () => {
     const { fake, mandrill } = await start({ store })
     fake.faults = [{ instead: fake.error('ServiceUnavailable', 'maintenance') }]
     await expect(mandrill.send(mail)).rejects.toThrow('maintenance')
-    expect(fake.requests[0]?.json).toEqual({ key: 'md-key', message: mail })
+    expect(fake.requests[0]?.json).toEqual({ key: 'md-s3cr3t', message: mail })
     await mandrill.close()
     const [item] = (await store.deadLetters.list()).items
     const letter = await store.deadLetters.get(item?.id ?? '')
     expect(JSON.parse(Buffer.from(letter?.request.body ?? []).toString())).toEqual({ message: mail })
     expect(letter?.request.bodyRedacted).toBeUndefined()
-    expect(JSON.stringify(letter)).not.toContain('md-key')
+    expect(JSON.stringify(letter)).not.toContain('md-s3cr3t')
   })
 
   it('puts the key into an empty object, into no body, and into large ones', async () => {
@@ -232,17 +237,17 @@ describe('the Mailchimp Transactional client', () => {
     await mandrill.request('/users/ping2', { method: 'POST', body: JSON.stringify({ note }) })
     await mandrill.request('/users/ping2', { method: 'POST', body: new Blob([' {\n "note": 1 }']) })
     expect(fake.requests.map(({ json }) => json)).toEqual([
-      { key: 'md-key' },
-      { key: 'md-key' },
-      { key: 'md-key', note },
-      { key: 'md-key', note: 1 },
+      { key: 'md-s3cr3t' },
+      { key: 'md-s3cr3t' },
+      { key: 'md-s3cr3t', note },
+      { key: 'md-s3cr3t', note: 1 },
     ])
   })
 
   describe('with bodies that bring their key, as those of an SDK do', () => {
-    const body = JSON.stringify({ key: 'md-key', message: mail })
+    const body = JSON.stringify({ key: 'md-s3cr3t', message: mail })
     async function captured(seal?: { current: string; keys: Record<string, string> }) {
-      const fake = closing(await new FakeMandrill('md-key').start())
+      const fake = closing(await new FakeMandrill('md-s3cr3t').start())
       const store = memoryStore()
       const agent = createMailchimpTransactionalAgent({
         baseUrl: fake.baseUrl,
@@ -270,7 +275,7 @@ describe('the Mailchimp Transactional client', () => {
       const seal = { current: 'k1', keys: { k1: Buffer.alloc(32, 7).toString('base64') } }
       const { fake, store, letter } = await captured(seal)
       expect(letter).toMatchObject({ replayable: true })
-      expect(JSON.stringify(letter)).not.toContain('md-key')
+      expect(JSON.stringify(letter)).not.toContain('md-s3cr3t')
       const dispatcher = closing(new Agent().compose(resilience(transactionalPreset)))
       const summary = await replayDeadLetters(store.deadLetters, {
         dispatcher,

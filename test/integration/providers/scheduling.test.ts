@@ -6,11 +6,16 @@ import { createCalendlyClient } from '../../../src/providers/calendly.ts'
 import { FakeAcuity } from '../../support/providers/fake-acuity.ts'
 import { FakeCalCom } from '../../support/providers/fake-cal-com.ts'
 import { FakeCalendly } from '../../support/providers/fake-calendly.ts'
+import { guardSecrets } from '../../support/providers/guard-secrets.ts'
 
+const keepRecords = guardSecrets(['s3cr3t-key', 's3cr3t-token', 's3cr3t-oauth', '1:s3cr3t-key'])
 const quick = { retry: { initialBackoffMs: 1 } }
 let close: (() => Promise<unknown>)[]
 const closing = <T extends { close(): Promise<unknown> }>(one: T): T => {
-  close.unshift(() => one.close())
+  close.unshift(async () => {
+    if ('deadLetters' in one) await keepRecords(one as never)
+    await one.close()
+  })
   return one
 }
 beforeEach(() => {
@@ -22,10 +27,12 @@ afterEach(async () => {
 
 describe('the Calendly client', () => {
   async function start() {
-    const fake = closing(await new FakeCalendly('token').start())
+    const fake = closing(await new FakeCalendly('s3cr3t-token').start())
     return {
       fake,
-      calendly: closing(createCalendlyClient({ accessToken: 'token', baseUrl: fake.baseUrl, ...quick })),
+      calendly: closing(
+        createCalendlyClient({ accessToken: 's3cr3t-token', baseUrl: fake.baseUrl, ...quick }),
+      ),
     }
   }
 
@@ -65,8 +72,8 @@ describe('the Calendly client', () => {
 
 describe('the Acuity client', () => {
   async function start() {
-    const fake = closing(await new FakeAcuity('1', 'key').start())
-    const options = { userId: 1, apiKey: 'key', baseUrl: fake.baseUrl, ...quick }
+    const fake = closing(await new FakeAcuity('1', 's3cr3t-key').start())
+    const options = { userId: 1, apiKey: 's3cr3t-key', baseUrl: fake.baseUrl, ...quick }
     return { fake, acuity: closing(createAcuityClient(options)) }
   }
 
@@ -97,18 +104,18 @@ describe('the Acuity client', () => {
 
   it('takes an OAuth token in place of user and key', async () => {
     const { fake } = await start()
-    const acuity = closing(createAcuityClient({ accessToken: 'oauth', baseUrl: fake.baseUrl }))
+    const acuity = closing(createAcuityClient({ accessToken: 's3cr3t-oauth', baseUrl: fake.baseUrl }))
     await expect(acuity.listAppointments()).rejects.toMatchObject({ statusCode: 401 })
-    expect(fake.requests[0]?.headers.authorization).toBe('Bearer oauth')
+    expect(fake.requests[0]?.headers.authorization).toBe('Bearer s3cr3t-oauth')
   })
 })
 
 describe('the Cal.com client', () => {
   async function start(options = {}) {
-    const fake = closing(await new FakeCalCom('key').start())
+    const fake = closing(await new FakeCalCom('s3cr3t-key').start())
     return {
       fake,
-      cal: closing(createCalComClient({ apiKey: 'key', baseUrl: fake.baseUrl, ...quick, ...options })),
+      cal: closing(createCalComClient({ apiKey: 's3cr3t-key', baseUrl: fake.baseUrl, ...quick, ...options })),
     }
   }
   const booking = {
@@ -166,7 +173,7 @@ describe('the Cal.com client', () => {
 
   it('keeps no secret of a platform client, and its own circuit for each', async () => {
     const store = memoryStore()
-    const fake = closing(await new FakeCalCom('key').start())
+    const fake = closing(await new FakeCalCom('s3cr3t-key').start())
     const cal = closing(
       createCalComClient({
         clientId: 'cid-7e1',
@@ -181,7 +188,7 @@ describe('the Cal.com client', () => {
       'x-cal-client-id': 'cid-7e1',
       'x-cal-secret-key': 'sk-99c',
     })
-    const gone = await new FakeCalCom('key').start()
+    const gone = await new FakeCalCom('s3cr3t-key').start()
     await gone.close()
     const dead = closing(
       createCalComClient({

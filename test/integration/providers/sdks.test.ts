@@ -11,6 +11,7 @@ import { FakeHubSpot } from '../../support/providers/fake-hubspot.ts'
 import { FakeMailchimp } from '../../support/providers/fake-mailchimp.ts'
 import { FakeMandrill } from '../../support/providers/fake-mandrill.ts'
 import { FakeSendGrid } from '../../support/providers/fake-sendgrid.ts'
+import { guardSecrets } from '../../support/providers/guard-secrets.ts'
 
 /** The SDKs are CommonJS, and this file is about what they do at run time: of their types only what is used here. */
 const require = createRequire(import.meta.url)
@@ -36,6 +37,7 @@ interface Axios {
   defaults: { adapter: unknown }
 }
 
+const keepRecords = guardSecrets(['pat-s3cr3t', 'SG.s3cr3t', 'md-s3cr3t', 's3cr3t0key-us6'])
 let before: Dispatcher
 let stack: ResilienceStack
 let fake: FakeProvider
@@ -60,6 +62,7 @@ beforeAll(() => {
 })
 afterEach(async () => {
   await stack.close()
+  await keepRecords(stack)
   await fake.close()
   for (const one of close.splice(0)) await one()
 })
@@ -67,10 +70,10 @@ afterAll(() => setGlobalDispatcher(before))
 
 describe('@hubspot/api-client 14, on the global fetch', () => {
   async function start() {
-    const provider = await globally(hubspot, new FakeHubSpot('pat'))
+    const provider = await globally(hubspot, new FakeHubSpot('pat-s3cr3t'))
     return {
       provider,
-      sdk: new HubSpot({ accessToken: 'pat', basePath: provider.origin, numberOfApiCallRetries: 0 }),
+      sdk: new HubSpot({ accessToken: 'pat-s3cr3t', basePath: provider.origin, numberOfApiCallRetries: 0 }),
     }
   }
 
@@ -96,8 +99,12 @@ describe('@hubspot/api-client 14, on the global fetch', () => {
   })
 
   it('creates twice by its own retries, which is why they stay off', async () => {
-    const provider = await globally(hubspot, new FakeHubSpot('pat'))
-    const sdk = new HubSpot({ accessToken: 'pat', basePath: provider.origin, numberOfApiCallRetries: 2 })
+    const provider = await globally(hubspot, new FakeHubSpot('pat-s3cr3t'))
+    const sdk = new HubSpot({
+      accessToken: 'pat-s3cr3t',
+      basePath: provider.origin,
+      numberOfApiCallRetries: 2,
+    })
     provider.faults = [{ afterwards: provider.error(502, 'Bad Gateway', 'GATEWAY') }]
     const input = { properties: { email: 'ada@example.com' }, associations: [] }
     await sdk.crm.contacts.basicApi.create(input).catch(() => undefined)
@@ -112,9 +119,9 @@ describe('@sendgrid/client 8, on axios', () => {
     subject: 'Your order',
   }
   async function start() {
-    const provider = await globally(sendgrid, new FakeSendGrid('SG.key'))
+    const provider = await globally(sendgrid, new FakeSendGrid('SG.s3cr3t'))
     const sdk = new SendGrid()
-    sdk.setApiKey('SG.key')
+    sdk.setApiKey('SG.s3cr3t')
     sdk.setDefaultRequest('baseUrl', provider.origin)
     return { provider, sdk, send: () => sdk.request({ method: 'POST', url: '/v3/mail/send', body: mail }) }
   }
@@ -157,14 +164,14 @@ describe('@mailchimp/mailchimp_transactional 1.4, on axios', () => {
     axios.defaults.adapter = chosen
     for (const key of Object.keys(require.cache))
       if (key.includes('mailchimp_transactional')) delete require.cache[key]
-    const sdk = (require(path) as (key: string) => Sdk)('md-key')
+    const sdk = (require(path) as (key: string) => Sdk)('md-s3cr3t')
     axios.defaults.adapter = adapter
     sdk.basePath = provider.baseUrl
     return sdk
   }
 
   it('is not reached as it comes', async () => {
-    const provider = await globally(mandrill, new FakeMandrill('md-key'))
+    const provider = await globally(mandrill, new FakeMandrill('md-s3cr3t'))
     const sdk = load(adapter, provider)
     provider.faults = [{ instead: provider.error('GeneralError', 'later') }]
     await sdk.users.ping2()
@@ -172,7 +179,7 @@ describe('@mailchimp/mailchimp_transactional 1.4, on axios', () => {
   })
 
   it('is reached when axios fetches before it is loaded, and its key is not kept', async () => {
-    const provider = await globally(mandrill, new FakeMandrill('md-key'))
+    const provider = await globally(mandrill, new FakeMandrill('md-s3cr3t'))
     const sdk = load('fetch', provider)
     provider.faults = [{ instead: provider.error('GeneralError', 'later') }]
     expect(await sdk.users.ping2()).toEqual({ PING: 'PONG!' })
@@ -183,7 +190,7 @@ describe('@mailchimp/mailchimp_transactional 1.4, on axios', () => {
     const [letter] = await letters()
     const record = await stack.deadLetters.get(letter?.id ?? '')
     expect(record).toMatchObject({ replayable: false, notReplayableReason: 'body_redacted' })
-    expect(Buffer.from(record?.request.body ?? []).toString()).not.toContain('md-key')
+    expect(Buffer.from(record?.request.body ?? []).toString()).not.toContain('md-s3cr3t')
   })
 })
 
@@ -195,9 +202,9 @@ describe('@mailchimp/mailchimp_marketing 3, on superagent', () => {
   }
 
   it("is not reached: an outage is the application's own to handle", async () => {
-    const provider = await globally(mailchimp, new FakeMailchimp('key-us6'))
+    const provider = await globally(mailchimp, new FakeMailchimp('s3cr3t0key-us6'))
     const sdk = require('@mailchimp/mailchimp_marketing') as Sdk
-    sdk.setConfig({ apiKey: 'key-us6', server: 'us6' })
+    sdk.setConfig({ apiKey: 's3cr3t0key-us6', server: 'us6' })
     sdk.ping.apiClient.basePath = provider.baseUrl
     provider.faults = [{ instead: { status: 503 } }]
     await expect(sdk.ping.get()).rejects.toMatchObject({ status: 503 })

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { channels, type Logger, type ResilienceStore } from '../../../src/index.ts'
+import { channels, type Circuits, type DeadLetterStore, type Logger } from '../../../src/index.ts'
 
 /** Everything that leaves a process during the suite: logs, events, errors, records. It is searched for secrets. */
 export class Evidence {
@@ -32,7 +32,10 @@ export class Evidence {
   }
 
   /** All records of a store, whole, and its circuits. */
-  async addStore(store: ResilienceStore): Promise<number> {
+  async addStore(store: {
+    readonly circuits: Circuits
+    readonly deadLetters: DeadLetterStore
+  }): Promise<number> {
     let count = 0
     let cursor: string | undefined
     do {
