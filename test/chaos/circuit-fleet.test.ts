@@ -37,37 +37,33 @@ const healthy = () => ({ status: 200, afterMs: 0 })
 const outage = () => ({ status: 503, afterMs: 0 })
 
 test('an outage that one process sees opens the circuit for all within milliseconds', async () => {
-  const series: { p50: number; p99: number }[] = []
-  // the best of five series: the machine has other work too
-  for (let attempt = 0; attempt < 5; attempt++) {
-    const delays: number[] = []
-    for (let round = 0; round < 40; round++) {
-      provider.answer = outage
-      for (const process of fleet.processes) process.events.length = 0
-      const witness = fleet.processes[round % PROCESSES]!
-      await witness.ask({ type: 'burst', count: 5 })
-      // asking for states keeps the processes busy: not while the message travels
-      await sleep(25)
-      await fleet.until((states) => states.every(({ state }) => state === 'open'), 2_000)
-      for (const process of fleet.processes) {
-        const trip = process.events.find(({ event }) => event.to === 'open')
-        if (trip === undefined) throw new Error('a process was not told')
-        expect(trip.event.here).toBe(process === witness)
-        // the epoch is the server's time in the script that made the transition
-        if (process !== witness) delays.push((trip.at - trip.event.epoch) / 1_000)
-      }
-      provider.answer = healthy
-      await witness.ask({ type: 'reset' })
-      await fleet.untilAll('closed', 2_000)
+  const delays: number[] = []
+  // every case counts: none is left out, and no series is picked
+  for (let round = 0; round < 120; round++) {
+    provider.answer = outage
+    for (const process of fleet.processes) process.events.length = 0
+    const witness = fleet.processes[round % PROCESSES]!
+    await witness.ask({ type: 'burst', count: 5 })
+    // asking for states keeps the processes busy: not while the message travels
+    await sleep(25)
+    await fleet.until((states) => states.every(({ state }) => state === 'open'), 2_000)
+    for (const process of fleet.processes) {
+      const trip = process.events.find(({ event }) => event.to === 'open')
+      if (trip === undefined) throw new Error('a process was not told')
+      expect(trip.event.here).toBe(process === witness)
+      // the epoch is the server's time in the script that made the transition
+      if (process !== witness) delays.push((trip.at - trip.event.epoch) / 1_000)
     }
-    const figures = { p50: percentile(delays, 0.5), p99: percentile(delays, 0.99) }
-    series.push(figures)
-    console.log(
-      `trip to refusal in ${delays.length} cases: p50 ${figures.p50.toFixed(2)} ms, p99 ${figures.p99.toFixed(2)} ms, most ${Math.max(...delays).toFixed(2)} ms`,
-    )
-    if (figures.p50 <= 2 && figures.p99 <= 10) break
+    provider.answer = healthy
+    await witness.ask({ type: 'reset' })
+    await fleet.untilAll('closed', 2_000)
   }
-  expect(series.some(({ p50, p99 }) => p50 <= 2 && p99 <= 10)).toBe(true)
+  const [p50, p99] = [percentile(delays, 0.5), percentile(delays, 0.99)]
+  console.log(
+    `trip to refusal in ${delays.length} cases: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, most ${Math.max(...delays).toFixed(2)} ms`,
+  )
+  expect(p50).toBeLessThanOrEqual(2)
+  expect(p99).toBeLessThanOrEqual(10)
 })
 
 test('half-open, the provider never has more than the allowed probes in hand from all processes together', async () => {
