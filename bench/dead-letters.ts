@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { Dispatcher, request } from 'undici'
+import { request } from 'undici'
 import { CaptureQueue } from '../src/dead-letter/capture-queue.ts'
 import { deadLetterId } from '../src/dead-letter/id.ts'
 import { deadLetter } from '../src/dead-letter/interceptor.ts'
@@ -14,6 +14,7 @@ import { redisStore } from '../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../src/stores/sqlite/sqlite-store.ts'
 import { Reporter } from '../src/telemetry/reporter.ts'
 import { startRedis } from '../test/support/redis-server.ts'
+import { Unavailable } from '../test/support/unavailable.ts'
 
 // How fast dead letters are captured into Redis, beside raw pipelined XADD in the same run, and what a call pays for it.
 //   node --import ./test/support/register.ts bench/dead-letters.ts
@@ -139,26 +140,6 @@ for (const [name, values] of Object.entries(rates)) {
 }
 const ratio = median(rates[CAPTURED]!) / base
 console.log(`goal: captures into Redis >= 0.50 of raw pipelines of 100: ${ratio >= 0.5 ? 'met' : 'MISSED'}`)
-
-/** Answers every request with 503 at once. */
-class Unavailable extends Dispatcher {
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const controller = {
-      aborted: false,
-      paused: false,
-      reason: null,
-      pause() {},
-      resume() {},
-      abort() {},
-    } as never
-    handler.onRequestStart?.(controller, {})
-    queueMicrotask(() => {
-      handler.onResponseStart?.(controller, 503, {}, 'Service Unavailable')
-      handler.onResponseEnd?.(controller, {})
-    })
-    return true
-  }
-}
 
 const letters = deadLetter({ store, spool: sqlite.deadLetters })
 const subjects = { without: new Unavailable(), 'with capture': new Unavailable().compose(letters) }

@@ -1,34 +1,16 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { Redis } from 'ioredis'
-import { Dispatcher, request } from 'undici'
+import { request } from 'undici'
 import { deadLetter } from '../../src/dead-letter/interceptor.ts'
 import { redisStore } from '../../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import { channels } from '../../src/telemetry/channels.ts'
+import { Unavailable } from '../support/unavailable.ts'
 import { chaosBody } from './chaos-body.ts'
 
 // Makes calls that fail, numbered from..to, and writes "id number where" to the file when a capture is durable. It may
 // be killed at any point. With from = to it only drains the spool, and ends when that is empty.
 const [redisUrl = '', spoolPath = '', ackPath = '', from = '0', to = '0'] = process.argv.slice(2)
-
-class Unavailable extends Dispatcher {
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const controller = {
-      aborted: false,
-      paused: false,
-      reason: null,
-      pause() {},
-      resume() {},
-      abort() {},
-    } as never
-    handler.onRequestStart?.(controller, {})
-    queueMicrotask(() => {
-      handler.onResponseStart?.(controller, 503, {}, 'Service Unavailable')
-      handler.onResponseEnd?.(controller, {})
-    })
-    return true
-  }
-}
 
 const acks = openSync(ackPath, 'a')
 const numbers = new Map<string, string>()
