@@ -134,6 +134,28 @@ describe('captures into Redis', () => {
     expect((await warned).message).toContain('allkeys-lru, not noeviction')
   })
 
+  it('warn once the server tells its policy, also when it did not at the first connection', async () => {
+    const messages: string[] = []
+    const listen = (warning: Error) => void messages.push(warning.message)
+    process.on('warning', listen)
+    const store = await redis(['--maxmemory-policy', 'allkeys-lru'])
+    const refused = new Redis(server.url)
+    await refused.call('ACL', 'SETUSER', 'default', '-info')
+    await store.deadLetters.stats()
+    expect(messages.filter((message) => message.includes('allkeys-lru'))).toEqual([])
+    await refused.call('ACL', 'SETUSER', 'default', '+info')
+    await refused.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    while (!messages.some((message) => message.includes('allkeys-lru'))) {
+      await store.deadLetters
+        .stats()
+        .catch((error: Error) => expect(error.message).toMatch(/Redis|closed|writeable/))
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    process.off('warning', listen)
+    expect(messages.filter((message) => message.includes('allkeys-lru'))).toHaveLength(1)
+    refused.disconnect()
+  })
+
   it('work with a key prefix of the client, before it is connected, and after SCRIPT FLUSH', async () => {
     await redis()
     const prefixed = new Redis(server.url, { keyPrefix: 'app:', lazyConnect: true })

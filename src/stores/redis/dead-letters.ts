@@ -92,8 +92,8 @@ class RedisDeadLetters implements DeadLetterStore {
   #ready(client: RedisClient): void {
     if (this.#warned) return
     this.#warned = true
-    // a server that does not tell its policy is not warned about
-    warnUnlessDurable(client).catch(() => undefined)
+    // One that did not tell its policy, too slow or not allowed, is asked again at the next connection.
+    warnUnlessDurable(client).catch(() => (this.#warned = false))
   }
 
   #run(script: Script, args: readonly (string | Buffer)[]): Promise<unknown> {
