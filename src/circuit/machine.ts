@@ -266,10 +266,14 @@ function adopt(machine: Machine, policy: CircuitPolicy, now: number, view: View,
 function noteReporter(machine: Machine, policy: CircuitPolicy, now: number, by: string): void {
   const { reporters } = machine
   const time = Math.floor(now)
-  reporters.delete(by)
   reporters.set(by, time)
-  for (const [name, at] of reporters) {
-    if (at > time - policy.windowMs && reporters.size <= MAX_REPORTERS) break
-    reporters.delete(name)
-  }
+  // all of them, not the first few: after a step of the clock the order of noting is not the order of time
+  for (const [name, at] of reporters) if (at <= time - policy.windowMs) reporters.delete(name)
+  while (reporters.size > MAX_REPORTERS) reporters.delete(longestSilent(reporters))
+}
+
+function longestSilent(reporters: ReadonlyMap<string, number>): string {
+  let [name, at] = ['', Infinity]
+  for (const [other, time] of reporters) if (time < at) [name, at] = [other, time]
+  return name
 }

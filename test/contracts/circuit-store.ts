@@ -100,10 +100,18 @@ export function circuitStoreContract(
     })
 
     test('opens for all when a probe fails, for twice as long', async () => {
-      const [circuit] = await opened()
+      const [circuit] = await opened({ timeoutMs: 400 })
       circuit.settle(await probe(circuit), 'fail')
-      await vi.waitFor(() => expect(states()).toEqual(['open', 'open']), { interval: 2, timeout: 3_000 })
-      expect(fixture.other.state(key).retryAfterMs).toBeGreaterThan(100)
+      // the other may hold the first opening still: it is the second only when it lasts for longer
+      await vi.waitFor(
+        () => {
+          for (const store of [fixture.store, fixture.other]) {
+            expect(store.state(key).state).toBe('open')
+            expect(store.state(key).retryAfterMs).toBeGreaterThan(400)
+          }
+        },
+        { interval: 2, timeout: 3_000 },
+      )
     })
 
     test('a void probe changes nothing and gives its slot back', async () => {

@@ -102,6 +102,17 @@ describe('closed', () => {
     expect(circuit.flush(1, 1, 'broken').view.state).toBe('open')
   })
 
+  test('a failure outside the window does not count towards the quorum, though the clock has stepped back since', () => {
+    const circuit = machineAt({ quorum: 3 })
+    circuit.wait(600)
+    circuit.flush(1, 1, 'early')
+    circuit.wait(-500)
+    circuit.flush(1, 1, 'silent')
+    circuit.wait(1_050)
+    expect(circuit.flush(3, 3, 'third').view.state).toBe('closed')
+    expect(circuit.flush(1, 1, 'silent').view.state).toBe('open')
+  })
+
   test('a batch of an older epoch counts nothing', () => {
     const circuit = machineAt()
     circuit.flush(1, 0)
