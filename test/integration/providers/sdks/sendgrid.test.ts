@@ -1,0 +1,53 @@
+import { createRequire } from 'node:module'
+import { describe, expect, it } from 'vitest'
+import { preset as sendgrid } from '../../../../src/providers/sendgrid.ts'
+import { FakeSendGrid } from '../../../support/providers/fake-sendgrid.ts'
+import { globalStack } from '../../../support/providers/global-stack.ts'
+
+/** The SDKs are CommonJS, and these files are about what they do at run time: of their types only what is used here. */
+const require = createRequire(import.meta.url)
+
+interface SendGridSdk {
+  setApiKey(key: string): void
+  setDefaultRequest(name: string, value: unknown): void
+  request(request: object): Promise<[{ statusCode: number }]>
+}
+const SendGrid = (require('@sendgrid/client') as { Client: new () => SendGridSdk }).Client
+
+const scene = globalStack(['SG.s3cr3t'])
+
+describe('@sendgrid/client 8, on axios', () => {
+  const mail = {
+    personalizations: [{ to: [{ email: 'ada@example.com' }] }],
+    from: { email: 'shop@example.com' },
+    subject: 'Your order',
+  }
+  async function start() {
+    const provider = await scene.globally(sendgrid, new FakeSendGrid('SG.s3cr3t'))
+    const sdk = new SendGrid()
+    sdk.setApiKey('SG.s3cr3t')
+    sdk.setDefaultRequest('baseUrl', provider.origin)
+    return { provider, sdk, send: () => sdk.request({ method: 'POST', url: '/v3/mail/send', body: mail }) }
+  }
+
+  it('is not reached as it comes: its requests go past the dispatcher', async () => {
+    const { provider, send } = await start()
+    provider.faults = [{ instead: provider.limited(1) }]
+    await expect(send()).rejects.toMatchObject({ code: 429 })
+    expect(provider.requests).toHaveLength(1)
+    expect(await scene.letters()).toEqual([])
+  })
+
+  it('is reached with the fetch adapter: a limit is obeyed, and a mail is not sent twice', async () => {
+    const { provider, sdk, send } = await start()
+    sdk.setDefaultRequest('adapter', 'fetch')
+    provider.faults = [{ instead: provider.limited(1) }]
+    expect((await send())[0].statusCode).toBe(202)
+    expect(provider.requests).toHaveLength(2)
+    expect(provider.early).toBe(0)
+    provider.faults = [{ afterwards: { status: 500 } }]
+    await expect(send()).rejects.toMatchObject({ code: 500 })
+    expect(provider.requests).toHaveLength(3)
+    expect(await scene.letters()).toMatchObject([{ reason: 'non_retryable' }])
+  })
+})
