@@ -1,10 +1,14 @@
 import { type FakeAnswer, FakeProvider, type FakeRequest, ok, seconds } from './fake-provider.ts'
 
-/** Slots and bookings of API v2; several limits at once, each with its own reset, and versions that it insists on. */
+/**
+ * Slots and bookings of API v2, schedules of its first version; several limits at once, each with its own reset, and
+ * versions that it insists on.
+ */
 export class FakeCalCom extends FakeProvider {
   readonly prefix = '/v2'
   readonly apiKey: string
   readonly #bookings = new Map<string, Record<string, unknown>>()
+  readonly #schedules: Record<string, unknown>[] = []
 
   constructor(apiKey: string) {
     super()
@@ -46,10 +50,10 @@ export class FakeCalCom extends FakeProvider {
 
   protected route({ method, path, headers, json }: FakeRequest): FakeAnswer {
     const route = path.slice(this.prefix.length)
-    const version = headers['cal-api-version']
+    // who names no version gets the first one
+    const version = headers['cal-api-version'] ?? '2024-04-15'
     // an unknown version is answered as an unknown route is
-    const expected = route.startsWith('/slots') ? '2024-09-04' : '2024-08-13'
-    if (version !== expected) return this.error(404, 'NotFoundException', `Cannot ${method} ${path}`)
+    if (version !== versionOf(route)) return this.error(404, 'NotFoundException', `Cannot ${method} ${path}`)
     if (route === '/slots')
       return ok({ status: 'success', data: { '2026-12-24': [{ start: '2026-12-24T09:00:00Z' }] } })
     if (method === 'GET' && route === '/bookings')
@@ -60,6 +64,15 @@ export class FakeCalCom extends FakeProvider {
         return this.error(400, 'BadRequestException', 'attendee.email must be an email')
       this.create(`booking ${attendee.email} ${String(json['start'])}`)
       return ok({ status: 'success', data: this.#put(json) }, 201)
+    }
+    if (method === 'GET' && route === '/schedules') return ok({ status: 'success', data: this.#schedules })
+    if (method === 'POST' && route === '/schedules') {
+      if (json['timeZone'] === undefined)
+        return this.error(400, 'BadRequestException', 'timeZone must be a string')
+      this.create(`schedule ${String(json['name'])}`)
+      const schedule = { id: this.#schedules.length + 1, ...json }
+      this.#schedules.push(schedule)
+      return ok({ status: 'success', data: schedule }, 201)
     }
     const [, uid, action] = /^\/bookings\/([^/]+)\/(cancel|reschedule)$/.exec(route) ?? []
     const booking = this.#bookings.get(uid ?? '')
@@ -77,4 +90,9 @@ export class FakeCalCom extends FakeProvider {
     this.#bookings.set(booking.uid, booking)
     return booking
   }
+}
+
+function versionOf(route: string): string {
+  if (route.startsWith('/slots')) return '2024-09-04'
+  return route.startsWith('/schedules') ? '2024-04-15' : '2024-08-13'
 }

@@ -14,6 +14,12 @@ interface SendGridSdk {
 }
 const SendGrid = (require('@sendgrid/client') as { Client: new () => SendGridSdk }).Client
 
+interface MailSdk {
+  setClient(client: SendGridSdk): void
+  send(mails: object | object[]): Promise<[{ statusCode: number }]>
+}
+const { MailService } = require('@sendgrid/mail') as { MailService: new () => MailSdk }
+
 const scene = globalStack(['SG.s3cr3t'])
 
 describe('@sendgrid/client 8, on axios', () => {
@@ -49,5 +55,67 @@ describe('@sendgrid/client 8, on axios', () => {
     await expect(send()).rejects.toMatchObject({ code: 500 })
     expect(provider.requests).toHaveLength(3)
     expect(await scene.letters()).toMatchObject([{ reason: 'non_retryable' }])
+  })
+})
+
+describe('@sendgrid/mail 8, on a client of @sendgrid/client', () => {
+  const mailTo = (email: string) => ({
+    to: email,
+    from: 'shop@example.com',
+    subject: 'Your order',
+    text: 'Thank you',
+  })
+  /** As it comes a MailService has a client of its own; `setClient` gives it one that is set up. */
+  async function start() {
+    const provider = await scene.globally(sendgrid, new FakeSendGrid('SG.s3cr3t'))
+    const client = new SendGrid()
+    client.setApiKey('SG.s3cr3t')
+    client.setDefaultRequest('baseUrl', provider.origin)
+    const sdk = new MailService()
+    sdk.setClient(client)
+    return { provider, client, sdk }
+  }
+
+  it('is not reached as it comes: its requests go past the dispatcher', async () => {
+    const { provider, sdk } = await start()
+    provider.faults = [{ instead: provider.limited(1) }]
+    await expect(sdk.send(mailTo('ada@example.com'))).rejects.toMatchObject({ code: 429 })
+    expect(provider.requests).toHaveLength(1)
+    expect(await scene.letters()).toEqual([])
+  })
+
+  it('is reached through a client with the fetch adapter: a limit is obeyed', async () => {
+    const { provider, client, sdk } = await start()
+    client.setDefaultRequest('adapter', 'fetch')
+    provider.faults = [{ instead: provider.limited(1) }]
+    expect((await sdk.send(mailTo('ada@example.com')))[0].statusCode).toBe(202)
+    expect(provider.requests).toHaveLength(2)
+    expect(provider.early).toBe(0)
+    expect([...provider.created.values()]).toEqual([1])
+  })
+
+  it('sends no mail twice with it, and what fails is kept with its body', async () => {
+    const { provider, client, sdk } = await start()
+    client.setDefaultRequest('adapter', 'fetch')
+    provider.faults = [{ afterwards: provider.error(503, 'unavailable') }]
+    await expect(sdk.send(mailTo('ada@example.com'))).rejects.toMatchObject({ code: 503 })
+    expect(provider.requests).toHaveLength(1)
+    expect(provider.duplicates).toBe(0)
+    const [letter] = await scene.letters()
+    expect(letter).toMatchObject({ reason: 'non_retryable', delivery: 'unknown', replayable: true })
+    const record = await scene.stack.deadLetters.get(letter?.id ?? '')
+    expect(JSON.parse(Buffer.from(record?.request.body ?? []).toString())).toMatchObject({
+      personalizations: [{ to: [{ email: 'ada@example.com' }] }],
+      subject: 'Your order',
+    })
+  })
+
+  it('sends a list as calls of their own: only the refused mail goes out again', async () => {
+    const { provider, client, sdk } = await start()
+    client.setDefaultRequest('adapter', 'fetch')
+    provider.faults = [{ instead: provider.limited(1) }]
+    await sdk.send([mailTo('ada@example.com'), mailTo('grace@example.com')])
+    expect(provider.requests).toHaveLength(3)
+    expect([...provider.created.values()]).toEqual([1, 1])
   })
 })
