@@ -1,3 +1,4 @@
+import type { LapseRules } from './claim-options.ts'
 import type { DeadLetterRecord, DeadLetterReplay, DeadLetterState } from './record.ts'
 import type { AddOptions, Settlement, SettleResult } from './store.ts'
 
@@ -41,12 +42,18 @@ function unsent({ leasedFrom = 'pending', ...state }: DeadLetterState): DeadLett
   return { ...state, status: leasedFrom }
 }
 
+/** A lease that ended by itself, by the clock of the store. */
+export interface LapsedLease {
+  readonly repeatable: boolean
+  readonly leaseUntil: number
+  readonly now: number
+}
+
 /** What a lease that ended by itself leaves behind. */
 export function lapse(
   { leasedFrom, ...state }: DeadLetterState,
-  repeatable: boolean,
-  now: number,
-  maxReplays: number = Infinity,
+  { repeatable, leaseUntil, now }: LapsedLease,
+  { maxReplays, lapseDelayMs }: LapseRules,
 ): DeadLetterState {
   if (state.status !== 'sending') return unsent({ ...state, leasedFrom })
   const replays = remembered(state, { at: now, outcome: 'lapsed' })
@@ -57,7 +64,17 @@ export function lapse(
   if (replayCount >= maxReplays) {
     return { ...state, status: 'quarantined', replays, replayCount, note: `${replayCount} replays used up` }
   }
-  return { ...state, status: 'pending', replays, replayCount }
+  const dueAt = Math.max(state.dueAt, leaseUntil + lapseDelayMs)
+  return { ...state, status: 'pending', dueAt, replays, replayCount }
+}
+
+/**
+ * Whether the last claim may still be ended as `settlement` says: while it holds, and also after it lapsed, when its
+ * holder was only slow, nobody has claimed the entry since, and the server took it.
+ */
+export function maySettle(state: DeadLetterState, { outcome }: Settlement): boolean {
+  if (state.status === 'leased' || state.status === 'sending') return true
+  return outcome === 'done' && state.replays.at(-1)?.outcome === 'lapsed'
 }
 
 /** The state after a settlement; `undefined` when the entry is done and to be removed. */

@@ -103,6 +103,12 @@ export interface ReplayOptions {
   /** The longest time of one request, in milliseconds; less than `leaseMs` by at least 100. Default half of it. */
   timeoutMs?: number
   /**
+   * How long after the end of its lease an entry waits, in milliseconds, when its replayer was lost while sending it and
+   * it may be sent again. A process that stands still (stopped, swapped out) cannot end its request; this is the time
+   * for the provider to do so, before another process sends it. Default `leaseMs`.
+   */
+  lapseDelayMs?: number
+  /**
    * What to do with an entry that may have arrived, is not idempotent, and has no key. `hold`: put it in doubt, for a
    * person. `replay`: send it. Default `hold`; with `ids` `replay`, since a person has named it.
    */
@@ -134,6 +140,7 @@ export const replayOptionNames: readonly (keyof ReplayOptions)[] = [
   'maxReplays',
   'leaseMs',
   'timeoutMs',
+  'lapseDelayMs',
   'unknownDelivery',
   'initialBackoffMs',
   'maxBackoffMs',
@@ -157,6 +164,7 @@ export interface ReplayPlan extends ReplayPolicy, ReplayRules {
   readonly onProgress: ReplayOptions['onProgress']
   readonly leaseMs: number
   readonly timeoutMs: number
+  readonly lapseDelayMs: number
   readonly unknownDelivery: 'hold' | 'replay'
   readonly limit: number
   readonly logger: Logger | undefined
@@ -198,6 +206,7 @@ export function resolveReplayOptions(options: ReplayOptions): ReplayPlan {
       min: 1,
       max: leaseMs - 100,
     }),
+    lapseDelayMs: durationOption('lapseDelayMs', options.lapseDelayMs ?? leaseMs),
     unknownDelivery: oneOfOption(
       'unknownDelivery',
       options.unknownDelivery ?? (options.ids === undefined ? 'hold' : 'replay'),

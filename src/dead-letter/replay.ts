@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Pace } from './pace.ts'
 import type { ClaimedDeadLetter, DeadLetterReplay } from './record.ts'
 import { rehearse } from './rehearsal.ts'
@@ -12,6 +13,7 @@ import { ReplayOrigins } from './replay-origins.ts'
 import { ReplayReport } from './replay-report.ts'
 import { checkedTarget, ReplayRefusedError, replayRequest, type ReplayRequest } from './replay-request.ts'
 import { sendReplay } from './replay-send.ts'
+import { StoreClosedError } from './store-closed.ts'
 import type { DeadLetterStore, Settlement, SettleResult } from './store.ts'
 
 export type { ReplayOptions, ReplayProgress, ReplaySummary } from './replay-options.ts'
@@ -113,12 +115,12 @@ class ReplayRun {
 
   /** Whether there was something. */
   async #claim(): Promise<boolean> {
-    const { filter, ids, leaseMs, maxReplays, concurrency, limit } = this.#plan
+    const { filter, ids, leaseMs, maxReplays, lapseDelayMs, concurrency, limit } = this.#plan
     const { summary } = this.#report
     for (const origin of this.#origins.left) {
       const most = Math.min(ids?.length || concurrency, 1000, limit - summary.claimed)
       if (most < 1) return false
-      const claim = { limit: most, leaseMs, maxReplays, filter: { ...filter, origin }, ids }
+      const claim = { limit: most, leaseMs, maxReplays, lapseDelayMs, filter: { ...filter, origin }, ids }
       const { items, corrupt } = await this.#store.claim(claim)
       // by id once: an entry that comes back "again" would be claimed anew, due or not
       if (ids !== undefined) this.#origins.end(origin)
@@ -154,7 +156,9 @@ class ReplayRun {
       this.#pace.hold(Math.min(outcome.retryAfterMs ?? 0, MAX_HOLD_MS))
     }
     const timing = { at, ms: performance.now() - began, random: Math.random() }
-    await this.#settle(entry, settleReplay(entry, outcome, timing, this.#plan), outcome)
+    const settlement = settleReplay(entry, outcome, timing, this.#plan)
+    const { leaseMs, lapseDelayMs } = this.#plan
+    await this.#settle(entry, settlement, outcome, asked + leaseMs + lapseDelayMs)
   }
 
   /** Credentials are asked for only when the entry's origin was found to be allowed. */
@@ -181,12 +185,30 @@ class ReplayRun {
     this.#report.tell(entry, 'skipped', { message: 'not its turn any more' })
   }
 
-  async #settle(entry: ClaimedDeadLetter, settlement: Settlement, outcome?: ReplayOutcome): Promise<void> {
-    const result = await this.#store.settle(entry.id, entry.fence, settlement)
+  async #settle(
+    entry: ClaimedDeadLetter,
+    settlement: Settlement,
+    outcome?: ReplayOutcome,
+    until = 0,
+  ): Promise<void> {
+    const result = await this.#write(entry, settlement, until)
     const statusCode = outcome?.kind === 'response' ? outcome.statusCode : undefined
     const message =
       'note' in settlement ? settlement.note : outcome?.kind === 'error' ? outcome.code : undefined
     this.#report.tell(entry, countedAs(settlement, result), { statusCode, message })
+  }
+
+  /** That the server took it is known here alone: while nobody else may send it, a store that is away is asked again. */
+  async #write(entry: ClaimedDeadLetter, settlement: Settlement, until: number): Promise<SettleResult> {
+    for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1000)) {
+      try {
+        return await this.#store.settle(entry.id, entry.fence, settlement)
+      } catch (error) {
+        const mayHelp = settlement.outcome === 'done' && !(error instanceof StoreClosedError)
+        if (!mayHelp || performance.now() + waitMs >= until) throw error
+        await sleep(waitMs)
+      }
+    }
   }
 }
 

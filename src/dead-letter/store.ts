@@ -72,6 +72,11 @@ export interface ClaimOptions {
   leaseMs: number
   /** A lapsed entry that has used up so many replays is quarantined instead of handed on. Default: no limit. */
   maxReplays?: number | undefined
+  /**
+   * How long after the end of its lease an entry waits, in milliseconds, that may be sent again and whose replayer was
+   * lost while sending it. Default 0.
+   */
+  lapseDelayMs?: number | undefined
   filter?: DeadLetterFilter | undefined
   /** Only these, whether due or not, and with status `in_doubt` or `quarantined` too: a person's decision. */
   ids?: readonly string[] | undefined
@@ -155,7 +160,7 @@ export interface DeadLetterStore {
   stats(): Promise<DeadLetterStats>
   /**
    * Hands out entries, with bodies, oldest due time first. Leases that lapsed are settled first: what was not being
-   * sent is claimed anew; what was is claimed anew if it is repeatable, else it becomes `in_doubt`.
+   * sent is claimed anew; what was is claimed anew after `lapseDelayMs` if it is repeatable, else it becomes `in_doubt`.
    */
   claim(options: ClaimOptions): Promise<ClaimResult>
   /**
@@ -163,7 +168,10 @@ export interface DeadLetterStore {
    * `false`: the claim is stale, or the entry was discarded.
    */
   renew(id: string, fence: number, leaseMs: number): Promise<boolean>
-  /** Ends a claim. Repeating `done` after a lost reply gives `gone`. */
+  /**
+   * Ends a claim. Repeating `done` after a lost reply gives `gone`. A claim that lapsed while sending is still ended by
+   * `done`, as long as there was none after it: who was only slow knows better.
+   */
   settle(id: string, fence: number, settlement: Settlement): Promise<SettleResult>
   /** Brings entries that are in doubt or quarantined, and replayable, back to `pending`. Resolves to how many. */
   requeue(ids: readonly string[], options?: { delayMs?: number }): Promise<number>

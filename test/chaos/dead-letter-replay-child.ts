@@ -4,7 +4,7 @@ import { replayDeadLetters } from '../../src/dead-letter/replay.ts'
 import { redisStore } from '../../src/stores/redis/redis-store.ts'
 
 // Replays again and again until it is killed. Tells the provider which process sends.
-const [redisUrl = '', origin = '', lease = '1000'] = process.argv.slice(2)
+const [redisUrl = '', origin = '', lease = '1000', lapseDelay = '1000'] = process.argv.slice(2)
 const leaseMs = Number(lease)
 const client = new Redis(redisUrl, { lazyConnect: true })
 const store = redisStore(client)
@@ -20,6 +20,7 @@ for (;;) {
       ratePerSecond: Infinity,
       leaseMs,
       timeoutMs: leaseMs - 300,
+      lapseDelayMs: Number(lapseDelay),
       maxReplays: 6,
       initialBackoffMs: 50,
       maxBackoffMs: 400,

@@ -12,6 +12,9 @@ import { type RunningRedis, startRedis } from '../support/redis-server.ts'
 const ENTRIES = 1_500
 const REPLAYERS = 8
 const LEASE_MS = 1_000
+/** More than a lease, and less than a lease and the time that lapsed entries wait. */
+const PROVIDER_GIVES_UP_MS = 2_000
+const LAPSE_DELAY_MS = 1_500
 
 /** One request as the provider saw it. */
 interface Arrival {
@@ -62,8 +65,9 @@ it('sends no entry twice at a time, nor again without a fault', { timeout: 240_0
     const as = (done: Arrival['done']): void => void (arrival.done = done)
     if (chance < 0.05) {
       as('silent')
-      // longer than a lease: the replayer has to end it in time
-      setTimeout(() => socket.destroy(), LEASE_MS * 2).unref()
+      // longer than a lease: the replayer has to end it in time. A stopped one cannot; then this does, and only after it
+      // may another send the entry
+      setTimeout(() => socket.destroy(), PROVIDER_GIVES_UP_MS).unref()
     } else if (chance < 0.1) {
       as('lost')
       socket.resetAndDestroy()
@@ -95,7 +99,15 @@ it('sends no entry twice at a time, nor again without a fault', { timeout: 240_0
   const replayers: ChildProcess[] = []
   const start = (at: number): void => {
     const script = new URL('dead-letter-replay-child.ts', import.meta.url).pathname
-    const args = ['--import', './test/support/register.ts', script, server.url, origin, String(LEASE_MS)]
+    const args = [
+      '--import',
+      './test/support/register.ts',
+      script,
+      server.url,
+      origin,
+      String(LEASE_MS),
+      String(LAPSE_DELAY_MS),
+    ]
     replayers[at] = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
     faults.set(String(replayers[at].pid), [])
   }
@@ -130,7 +142,7 @@ it('sends no entry twice at a time, nor again without a fault', { timeout: 240_0
       log.push(fault)
       victim.kill('SIGSTOP')
       resumed.push(
-        sleep(300 + Math.random() * 1500).then(() => {
+        sleep(300 + Math.random() * 3_000).then(() => {
           fault.to = Date.now()
           victim.kill('SIGCONT')
         }),
@@ -145,7 +157,6 @@ it('sends no entry twice at a time, nor again without a fault', { timeout: 240_0
     sends: 0,
     'sent again': 0,
     'at the same time': 0,
-    'behind a stalled sender': 0,
     'without cause': 0,
     unsafe: 0,
     lost: 0,
@@ -160,15 +171,10 @@ it('sends no entry twice at a time, nor again without a fault', { timeout: 240_0
       const before = list[at - 1]
       if (before === undefined) continue
       totals['sent again']++
-      const overlapping = (faults.get(before.pid) ?? []).filter(
+      const hit = (faults.get(before.pid) ?? []).some(
         (fault) => fault.from <= arrival.at && fault.to >= before.at,
       )
-      const hit = overlapping.length > 0
-      if (before.endedAt > arrival.at) {
-        // a process that stands still can end nothing: the provider may work on its request for as long as it likes
-        const stalled = overlapping.some((fault) => fault.kind === 'stalled')
-        totals[stalled ? 'behind a stalled sender' : 'at the same time']++
-      }
+      if (before.endedAt > arrival.at) totals['at the same time']++
       if (before.done === 'accepted' && !hit) totals['without cause']++
       // no key, not idempotent: only a clear answer that it failed lets it be sent again
       if (n % 4 === 3 && before.done !== 'refused' && before.done !== 'limited') totals.unsafe++

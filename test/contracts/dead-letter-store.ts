@@ -301,7 +301,52 @@ export function deadLetterStoreContract(
         expect((await store.claim(HELD)).items).toEqual([])
         const entry = (await store.get(claim.id))!
         expect(entry).toMatchObject({ status: 'in_doubt', replayCount: 1, replays: [{ outcome: 'lapsed' }] })
-        expect(await store.settle(claim.id, claim.fence, { outcome: 'done', replay: replay() })).toBe('stale')
+        const failed = { outcome: 'failed', replay: replay(), delayMs: 0, maxReplays: 9 } as const
+        expect(await store.settle(claim.id, claim.fence, failed)).toBe('stale')
+        expect((await store.get(claim.id))!.status).toBe('in_doubt')
+      })
+
+      it('believes a sender whose lease lapsed that the server took it, unless there was a claim since', async () => {
+        const done = { outcome: 'done', replay: replay() } as const
+        await store.add([makeRecord(), makeRecord({ request: { method: 'POST' } })])
+        const late = (await store.claim({ limit: 2, leaseMs: SHORT })).items
+        for (const item of late) await store.renew(item.id, item.fence, SHORT)
+        await current.advance(SHORT * 2)
+        expect((await store.claim({ ...HELD, lapseDelayMs: 60_000 })).items).toEqual([])
+        for (const item of late) {
+          expect(await store.settle(item.id, item.fence - 1, done)).toBe('stale')
+          expect(await store.settle(item.id, item.fence, done)).toBe('done')
+        }
+        const { total, byStatus, counters } = await store.stats()
+        expect({ total, byStatus, replayed: counters.replayed }).toEqual({
+          total: 0,
+          byStatus: { pending: 0, leased: 0, sending: 0, in_doubt: 0, quarantined: 0 },
+          replayed: 2,
+        })
+        expect((await store.add([makeRecord({ id: late[0]!.id })])).settled).toEqual([late[0]!.id])
+
+        await store.add([makeRecord()])
+        const first = await claimOne()
+        await store.renew(first.id, first.fence, SHORT)
+        await current.advance(SHORT * 2)
+        await claimOne()
+        expect(await store.settle(first.id, first.fence, done)).toBe('stale')
+      })
+
+      it('lets what was lost while sending wait for as long as it is told, counted from the end of its lease', async () => {
+        await store.add([makeRecord()])
+        const claim = await claimOne()
+        await store.renew(claim.id, claim.fence, SHORT)
+        const { leaseUntil } = claim
+        await current.advance(SHORT * 2)
+        const waits = { ...HELD, lapseDelayMs: 200 }
+        expect((await store.claim(waits)).items).toEqual([])
+        const { status, dueAt, replayCount } = (await store.get(claim.id))!
+        expect({ status, replayCount }).toEqual({ status: 'pending', replayCount: 1 })
+        expect(dueAt - leaseUntil).toBeGreaterThanOrEqual(200)
+        expect(dueAt - leaseUntil).toBeLessThan(200 + SHORT * 2)
+        await current.advance(200)
+        expect((await store.claim(waits)).items).toMatchObject([{ id: claim.id, replayCount: 1 }])
       })
 
       it('hands on what is repeatable and was lost while sending, by method or by idempotency key', async () => {

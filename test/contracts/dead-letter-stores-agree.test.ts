@@ -50,6 +50,7 @@ type Operation =
       how: 'due' | 'name' | 'ids' | 'transfer'
       which: number[]
       max: number
+      lapseDelay: number
     }
   | { do: 'renew'; which: number; lease: number; stale: boolean }
   | { do: 'settle'; which: number; how: Settlement; stale: boolean }
@@ -71,6 +72,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       how: fc.constantFrom('due' as const, 'name' as const, 'ids' as const, 'transfer' as const),
       which: some,
       max: fc.constantFrom(1, 3, 1000),
+      lapseDelay: fc.constantFrom(0, 0, LONG),
     }),
   },
   {
@@ -143,7 +145,13 @@ async function replies(
                 : {}
         // a transfer goes in an order of the store's own
         const limit = one.how === 'transfer' ? 100 : one.limit
-        const { items } = await store.claim({ limit, leaseMs: one.lease, maxReplays: one.max, ...selected })
+        const { items } = await store.claim({
+          limit,
+          leaseMs: one.lease,
+          maxReplays: one.max,
+          lapseDelayMs: one.lapseDelay,
+          ...selected,
+        })
         for (const item of items) fences.set(number(item.id), item.fence)
         const claimed = items.map((item) => [number(item.id), item.replayCount, item.leasedFrom] as const)
         log.push(one.how === 'transfer' ? claimed.sort(([a], [b]) => a - b) : claimed)

@@ -45,6 +45,26 @@ function replay(options: Partial<ReplayOptions> = {}): ReturnType<typeof replayD
   })
 }
 
+function replayFrom(from: DeadLetterStore, options: Partial<ReplayOptions>): ReturnType<typeof replay> {
+  return replayDeadLetters(from, { allowedOrigins: [provider.url], dispatcher: agent, ...options })
+}
+
+/** The store, with something that happens between an answer of the provider and its settlement. */
+function afterwards(inner: DeadLetterStore, happens: () => void | Promise<void>): DeadLetterStore {
+  return new Proxy(inner, {
+    get(target, name: keyof DeadLetterStore) {
+      const own = target[name]
+      if (typeof own !== 'function') return own
+      const method = own.bind(target) as (...args: unknown[]) => Promise<unknown>
+      if (name !== 'settle') return method
+      return async (...args: unknown[]) => {
+        await happens()
+        return method(...args)
+      }
+    },
+  })
+}
+
 describe('replayDeadLetters', () => {
   it('sends what was captured byte for byte, with credentials, the same key, and removes it', async () => {
     provider.replies = [status(503), ok]
@@ -418,6 +438,34 @@ describe('replayDeadLetters', () => {
     await store.add([letter()])
     await store.close()
     await expect(replay()).rejects.toThrow('closed')
+  })
+
+  it('tells a store that was away for a while that the server took it, and sends it once', async () => {
+    let away = 3
+    const flaky = afterwards(store, () => {
+      if (away-- > 0) throw new Error('the store is away')
+    })
+    await store.add([letter()])
+    expect(await replayFrom(flaky, {})).toMatchObject({ sent: 1, done: 1 })
+    expect(away).toBe(-1)
+    expect(provider.received).toHaveLength(1)
+    expect((await store.stats()).total).toBe(0)
+  })
+
+  it('gives up to tell it when another may have sent it, and at once when the store is closed', async () => {
+    await store.add([letter(), letter()])
+    const gone = afterwards(store, () => {
+      throw new Error('the store is away')
+    })
+    const began = performance.now()
+    const short = { leaseMs: 300, lapseDelayMs: 300, limit: 1 }
+    await expect(replayFrom(gone, short)).rejects.toThrow('away')
+    expect(performance.now() - began).toBeGreaterThan(300)
+    expect(performance.now() - began).toBeLessThan(1000)
+    const closing = afterwards(store, () => store.close())
+    const closed = performance.now()
+    await expect(replayFrom(closing, {})).rejects.toThrow('closed')
+    expect(performance.now() - closed).toBeLessThan(1000)
   })
 
   it.each([

@@ -1,6 +1,6 @@
 import { checkClaim } from '../../dead-letter/claim-options.ts'
 import { checkQuery, encodeCursor, matchesFilter, summaryOf } from '../../dead-letter/filter.ts'
-import { isSendable, lapse, leased, requeued, settled } from '../../dead-letter/lifecycle.ts'
+import { isSendable, lapse, leased, maySettle, requeued, settled } from '../../dead-letter/lifecycle.ts'
 import {
   isRepeatable,
   type ClaimedDeadLetter,
@@ -8,6 +8,7 @@ import {
   type DeadLetterRecord,
 } from '../../dead-letter/record.ts'
 import { checkRetention, type Retention } from '../../dead-letter/retention.ts'
+import { StoreClosedError } from '../../dead-letter/store-closed.ts'
 import type {
   AddOptions,
   AddResult,
@@ -120,7 +121,8 @@ class MemoryDeadLetters implements DeadLetterStore {
 
   async claim(options: ClaimOptions): Promise<ClaimResult> {
     this.#open()
-    const { limit, leaseMs, maxReplays, filter, ids, transfer } = checkClaim(options)
+    const request = checkClaim(options)
+    const { limit, leaseMs, filter, ids, transfer } = request
     const now = this.#now()
     this.#entries.evictAged([])
     const candidates: Entry[] = []
@@ -128,7 +130,8 @@ class MemoryDeadLetters implements DeadLetterStore {
       const { status } = entry.state
       if (status === 'leased' || status === 'sending') {
         if (entry.leaseUntil > now) continue
-        entry.state = lapse(entry.state, isRepeatable(entry.record), now, maxReplays)
+        const { record, leaseUntil } = entry
+        entry.state = lapse(entry.state, { repeatable: isRepeatable(record), leaseUntil, now }, request)
       }
       if (ids !== undefined && !ids.includes(entry.record.id)) continue
       if (filter !== undefined && !matchesFilter(summaryOf({ ...entry.record, ...entry.state }), filter))
@@ -177,9 +180,9 @@ class MemoryDeadLetters implements DeadLetterStore {
 
   async settle(id: string, fence: number, settlement: Settlement): Promise<SettleResult> {
     this.#open()
-    if (!this.#entries.get(id)) return 'gone'
-    const entry = this.#claimed(id, fence)
-    if (entry === undefined) return 'stale'
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return 'gone'
+    if (entry.fence !== fence || !maySettle(entry.state, settlement)) return 'stale'
     const { result, state } = settled(entry.state, settlement, this.#now())
     if (state === undefined) {
       this.#entries.remove(entry)
@@ -225,7 +228,7 @@ class MemoryDeadLetters implements DeadLetterStore {
   }
 
   #open(): void {
-    if (this.#closed) throw new Error('the dead-letter store is closed')
+    if (this.#closed) throw new StoreClosedError()
   }
 }
 

@@ -175,10 +175,10 @@ class RedisDeadLetters implements DeadLetterStore {
   }
 
   async #claim(request: ClaimRequest, mode: string, candidates: readonly string[]): Promise<ClaimResult> {
-    const { limit, leaseMs, maxReplays } = request
+    const { limit, leaseMs, maxReplays, lapseDelayMs } = request
     const { maxAgeMs } = this.#retention
     const age = maxAgeMs === Infinity ? '' : String(maxAgeMs)
-    const numbers = [limit, leaseMs, maxReplays === Infinity ? 0 : maxReplays].map(String)
+    const numbers = [limit, leaseMs, maxReplays === Infinity ? 0 : maxReplays, lapseDelayMs].map(String)
     const reply = await this.#run(scripts.claim, [...numbers, mode, age, MAX_PAYLOAD, ...candidates])
     const [rows, condemned, gone] = reply as [[Buffer, Buffer, unknown][], [Buffer, Buffer][], Reply]
     reportGone(gone)

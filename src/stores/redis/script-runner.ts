@@ -1,3 +1,4 @@
+import { StoreClosedError } from '../../dead-letter/store-closed.ts'
 import { isCluster, openConnection, type Connection, type RedisClient, withDeadline } from './connection.ts'
 import type { Script } from './dead-letter-scripts.ts'
 
@@ -23,7 +24,7 @@ export class ScriptRunner {
 
   /** The connected client. Rejects when there is none within the timeout. */
   async client(): Promise<RedisClient> {
-    if (this.#closed) throw new Error('the dead-letter store is closed')
+    if (this.#closed) throw new StoreClosedError()
     const { client } = this.open()
     if (this.#up) return client
     let wake: () => void = () => undefined
@@ -35,7 +36,7 @@ export class ScriptRunner {
     } finally {
       this.#waiting.delete(wake)
     }
-    if (this.#closed) throw new Error('the dead-letter store is closed')
+    if (this.#closed) throw new StoreClosedError()
     return client
   }
 

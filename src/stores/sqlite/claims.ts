@@ -1,5 +1,5 @@
-import { checkClaim, type ClaimRequest } from '../../dead-letter/claim-options.ts'
-import { lapse, requeued, settled } from '../../dead-letter/lifecycle.ts'
+import { checkClaim, type ClaimRequest, type LapseRules } from '../../dead-letter/claim-options.ts'
+import { lapse, maySettle, requeued, settled } from '../../dead-letter/lifecycle.ts'
 import type { ClaimedDeadLetter } from '../../dead-letter/record.ts'
 import type { ClaimOptions, ClaimResult, Settlement, SettleResult } from '../../dead-letter/store.ts'
 import { durationOption } from '../../options.ts'
@@ -17,7 +17,7 @@ export class SqliteClaims {
   async claim(options: ClaimOptions): Promise<ClaimResult> {
     const request = checkClaim(options)
     return this.#table.write(() => {
-      this.#lapse(request.maxReplays)
+      this.#lapse(request)
       const { items, corrupt } = read(this.#candidates(request), (row) => this.#lease(row, request.leaseMs))
       for (const { id, message } of corrupt) {
         this.#table.run(
@@ -30,15 +30,16 @@ export class SqliteClaims {
     })
   }
 
-  #lapse(maxReplays: number): void {
+  #lapse(rules: LapseRules): void {
     const now = this.#table.now()
     const lapsed = this.#table.all(
-      `SELECT d.id, d.repeatable, ${STATE} FROM dead_letters d
+      `SELECT d.id, d.repeatable, d.lease_until, ${STATE} FROM dead_letters d
        WHERE d.status IN ('leased', 'sending') AND d.lease_until <= ?`,
       now,
     )
     for (const row of lapsed) {
-      this.#table.setState(String(row['id']), lapse(stateOf(row), row['repeatable'] === 1, now, maxReplays))
+      const lease = { repeatable: row['repeatable'] === 1, leaseUntil: Number(row['lease_until']), now }
+      this.#table.setState(String(row['id']), lapse(stateOf(row), lease, rules))
     }
   }
 
@@ -101,9 +102,9 @@ export class SqliteClaims {
         id,
       )
       if (row === undefined) return 'gone'
-      if (row['fence'] !== fence || (row['status'] !== 'leased' && row['status'] !== 'sending'))
-        return 'stale'
-      const { result, state } = settled(stateOf(row), settlement, this.#table.now())
+      const held = stateOf(row)
+      if (row['fence'] !== fence || !maySettle(held, settlement)) return 'stale'
+      const { result, state } = settled(held, settlement, this.#table.now())
       if (state !== undefined) {
         this.#table.setState(id, state)
         return result

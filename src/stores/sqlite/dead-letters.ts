@@ -5,6 +5,7 @@ import { initialState, isSendable } from '../../dead-letter/lifecycle.ts'
 import { DeadLetterFormatError, recordToJson } from '../../dead-letter/record-json.ts'
 import { isRepeatable, originOf, type DeadLetter, type DeadLetterRecord } from '../../dead-letter/record.ts'
 import type { Retention } from '../../dead-letter/retention.ts'
+import { StoreClosedError } from '../../dead-letter/store-closed.ts'
 import type {
   AddOptions,
   AddResult,
@@ -245,6 +246,6 @@ export class SqliteDeadLetters implements DeadLetterStore {
   }
 
   #open(): void {
-    if (this.#closed) throw new Error('the dead-letter store is closed')
+    if (this.#closed) throw new StoreClosedError()
   }
 }

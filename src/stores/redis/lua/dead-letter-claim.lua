@@ -1,10 +1,10 @@
--- Hands out entries. ARGV: 1 limit, 2 lease (ms), 3 most replays (0: no limit), 4 mode, 5 evict what is older than (ms,
--- or ''), 6 most bytes of a payload that is read, then ids for the modes other than "due". Modes: "due" the next that
--- are due; "some" those of the ids that are due; "ids" those that nobody holds; "transfer" these too, sendable or not.
+-- Hands out entries. ARGV: 1 limit, 2 lease (ms), 3 most replays (0: no limit), 4 how long what lapsed while sending
+-- waits (ms), 5 mode, 6 evict what is older than (ms, or ''), 7 most bytes of a payload that is read, then ids for the
+-- modes other than "due". Modes: "due" the next that are due; "some" those of the ids that are due; "ids" those that nobody holds; "transfer" these too, sendable or not.
 -- Replies the entries: id, state, fence, lease's end, then record, body, sealed as they are in the stream; those that
 -- cannot be read: id, message; and pairs of id and name evicted.
-local limit, lease_ms, most, mode = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local max_payload = tonumber(ARGV[6])
+local limit, lease_ms, most, lapse_delay_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local mode, max_payload = ARGV[5], tonumber(ARGV[7])
 local items, corrupt = {}, {}
 
 local function condemn(id, st, message)
@@ -26,7 +26,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASE, '-inf', now, 'LIMIT', 0, 
       remember(st, { at = now, outcome = 'lapsed' })
       if st.p ~= 1 then st.s, st.w = 'in_doubt', 'the replayer was lost while sending'
       elseif most > 0 and st.x >= most then st.s, st.w = 'quarantined', st.x .. ' replays used up'
-      else st.s = 'pending' end
+      else st.s, st.d = 'pending', math.max(st.d, (st.u or now) + lapse_delay_ms) end
     else
       st.s = st.v or 'pending'
     end
@@ -35,7 +35,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASE, '-inf', now, 'LIMIT', 0, 
   end
 end
 
-evict_aged(ARGV[5])
+evict_aged(ARGV[6])
 
 local function allowed(id, st)
   if st.s == 'leased' or st.s == 'sending' or st.z == 1 then return false end
@@ -44,7 +44,7 @@ local function allowed(id, st)
   return mode == 'ids' or (st.s == 'pending' and st.d <= now)
 end
 
-local ids = mode == 'due' and redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, limit) or { unpack(ARGV, 7) }
+local ids = mode == 'due' and redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, limit) or { unpack(ARGV, 8) }
 for _, id in ipairs(ids) do
   if #items == limit then break end
   local st = load(id)

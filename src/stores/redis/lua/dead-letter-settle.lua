@@ -3,7 +3,12 @@
 local id, outcome, note = ARGV[1], ARGV[3], ARGV[7]
 local st = load(id)
 if st == nil then return 'gone' end
-if not st or st.f ~= tonumber(ARGV[2]) or (st.s ~= 'leased' and st.s ~= 'sending') then return 'stale' end
+if not st or st.f ~= tonumber(ARGV[2]) then return 'stale' end
+if st.s ~= 'leased' and st.s ~= 'sending' then
+  -- it lapsed while sending, and its holder was only slow: what the server took is done
+  local last = st.h and st.h[#st.h]
+  if outcome ~= 'done' or type(last) ~= 'table' or last.outcome ~= 'lapsed' then return 'stale' end
+end
 
 if outcome == 'done' then
   remove(id, st)
