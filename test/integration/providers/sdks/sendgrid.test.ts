@@ -9,12 +9,14 @@ const require = createRequire(import.meta.url)
 
 interface SendGridSdk {
   setApiKey(key: string): void
-  setDefaultRequest(name: string, value: unknown): void
+  setDefaultRequest(name: string | object, value?: unknown): void
   request(request: object): Promise<[{ statusCode: number }]>
 }
 const SendGrid = (require('@sendgrid/client') as { Client: new () => SendGridSdk }).Client
 
 interface MailSdk {
+  client: SendGridSdk
+  setApiKey(key: string): void
   setClient(client: SendGridSdk): void
   send(mails: object | object[]): Promise<[{ statusCode: number }]>
 }
@@ -65,19 +67,21 @@ describe('@sendgrid/mail 8, on a client of @sendgrid/client', () => {
     subject: 'Your order',
     text: 'Thank you',
   })
-  /** As it comes a MailService has a client of its own; `setClient` gives it one that is set up. */
   async function start() {
     const provider = await scene.globally(sendgrid, new FakeSendGrid('SG.s3cr3t'))
     const client = new SendGrid()
     client.setApiKey('SG.s3cr3t')
-    client.setDefaultRequest('baseUrl', provider.origin)
+    client.setDefaultRequest({ baseUrl: provider.origin, adapter: 'fetch' })
     const sdk = new MailService()
     sdk.setClient(client)
-    return { provider, client, sdk }
+    return { provider, sdk }
   }
 
-  it('is not reached as it comes: its requests go past the dispatcher', async () => {
-    const { provider, sdk } = await start()
+  it('is not reached as it comes: it has a client of its own, past the dispatcher', async () => {
+    const provider = await scene.globally(sendgrid, new FakeSendGrid('SG.s3cr3t'))
+    const sdk = new MailService()
+    sdk.setApiKey('SG.s3cr3t')
+    sdk.client.setDefaultRequest('baseUrl', provider.origin)
     provider.faults = [{ instead: provider.limited(1) }]
     await expect(sdk.send(mailTo('ada@example.com'))).rejects.toMatchObject({ code: 429 })
     expect(provider.requests).toHaveLength(1)
@@ -85,8 +89,7 @@ describe('@sendgrid/mail 8, on a client of @sendgrid/client', () => {
   })
 
   it('is reached through a client with the fetch adapter: a limit is obeyed', async () => {
-    const { provider, client, sdk } = await start()
-    client.setDefaultRequest('adapter', 'fetch')
+    const { provider, sdk } = await start()
     provider.faults = [{ instead: provider.limited(1) }]
     expect((await sdk.send(mailTo('ada@example.com')))[0].statusCode).toBe(202)
     expect(provider.requests).toHaveLength(2)
@@ -95,8 +98,7 @@ describe('@sendgrid/mail 8, on a client of @sendgrid/client', () => {
   })
 
   it('sends no mail twice with it, and what fails is kept with its body', async () => {
-    const { provider, client, sdk } = await start()
-    client.setDefaultRequest('adapter', 'fetch')
+    const { provider, sdk } = await start()
     provider.faults = [{ afterwards: provider.error(503, 'unavailable') }]
     await expect(sdk.send(mailTo('ada@example.com'))).rejects.toMatchObject({ code: 503 })
     expect(provider.requests).toHaveLength(1)
@@ -111,8 +113,7 @@ describe('@sendgrid/mail 8, on a client of @sendgrid/client', () => {
   })
 
   it('sends a list as calls of their own: only the refused mail goes out again', async () => {
-    const { provider, client, sdk } = await start()
-    client.setDefaultRequest('adapter', 'fetch')
+    const { provider, sdk } = await start()
     provider.faults = [{ instead: provider.limited(1) }]
     await sdk.send([mailTo('ada@example.com'), mailTo('grace@example.com')])
     expect(provider.requests).toHaveLength(3)
