@@ -6,10 +6,12 @@ import { createSendGridAgent } from 'undici-resilience/providers/sendgrid'
 import { FakeHubSpot } from '../../test/support/providers/fake-hubspot.ts'
 import { FakeSendGrid } from '../../test/support/providers/fake-sendgrid.ts'
 
-// In your application: import { Client } from '@hubspot/api-client', import sendgrid from '@sendgrid/client'.
+// In your application: import { Client } from '@hubspot/api-client', import sendgrid from '@sendgrid/client',
+// import mailer from '@sendgrid/mail'.
 const require = createRequire(import.meta.url)
 const { Client: HubSpot } = require('@hubspot/api-client') as { Client: new (options: object) => HubSpotSdk }
 const sendgrid = require('@sendgrid/client') as SendGridSdk
+const mailer = require('@sendgrid/mail') as MailSdk
 
 const crm = await new FakeHubSpot('pat-na1-example').start()
 const mail = await new FakeSendGrid('SG.example').start()
@@ -45,19 +47,18 @@ const contact = await hubspotSdk.crm.contacts.basicApi.create({
 })
 console.log(`hubspot: contact ${contact.id} after ${crm.requests.length} requests`)
 
-// @sendgrid/client 8 is built on axios, which goes past any dispatcher until it is told to fetch.
+// @sendgrid/client 8 is built on axios, which goes past any dispatcher until it is told to fetch. @sendgrid/mail has a
+// client of its own: hand it this one.
 sendgrid.setApiKey('SG.example')
 sendgrid.setDefaultRequest('baseUrl', mail.origin)
 sendgrid.setDefaultRequest('adapter', 'fetch')
+mailer.setClient(sendgrid)
 mail.faults = [{ instead: mail.limited(200) }]
-const [answer] = await sendgrid.request({
-  method: 'POST',
-  url: '/v3/mail/send',
-  body: {
-    personalizations: [{ to: [{ email: 'ada@example.com' }] }],
-    from: { email: 'shop@example.com' },
-    subject: 'Hello',
-  },
+const [answer] = await mailer.send({
+  to: 'ada@example.com',
+  from: 'shop@example.com',
+  subject: 'Hello',
+  text: 'Hello Ada',
 })
 console.log(`sendgrid: ${answer.statusCode} after ${mail.requests.length} requests`)
 
@@ -72,5 +73,9 @@ interface HubSpotSdk {
 interface SendGridSdk {
   setApiKey(key: string): void
   setDefaultRequest(name: string, value: unknown): void
-  request(request: object): Promise<[{ statusCode: number }]>
+}
+
+interface MailSdk {
+  setClient(client: SendGridSdk): void
+  send(mail: object): Promise<[{ statusCode: number }]>
 }
