@@ -69,7 +69,7 @@ async function* candidates(
 
 async function rehearseOne(entry: DeadLetter, plan: ReplayPlan, report: ReplayReport): Promise<void> {
   try {
-    const held = holdBack(entry, plan.unknownDelivery, Date.now())
+    const held = holdBack(entry, plan, Date.now())
     if (held !== undefined) return report.tell(entry, 'in_doubt', { message: held.note })
     checkedTarget(entry, plan.allowedOrigins)
     replayRequest(entry, (await plan.credentials?.(entry)) ?? {}, plan)

@@ -61,16 +61,28 @@ export function settleReplay(
   return { outcome: 'quarantined', replay: { ...replay, outcome: 'refused' }, note }
 }
 
+export interface HoldRules {
+  readonly unknownDelivery: 'hold' | 'replay'
+  readonly idempotencyKeyLifetimeMs: number
+}
+
 /** What is not sent without a decision: it may have arrived, and a second one would be a duplicate. */
 export function holdBack(
   entry: DeadLetter,
-  unknownDelivery: 'hold' | 'replay',
+  { unknownDelivery, idempotencyKeyLifetimeMs }: HoldRules,
   now: number,
 ): (Settlement & { outcome: 'in_doubt' }) | undefined {
-  if (unknownDelivery === 'replay' || entry.delivery !== 'unknown' || isRepeatable(entry)) return undefined
+  if (unknownDelivery === 'replay' || entry.delivery !== 'unknown') return undefined
+  if (isRepeatable({ ...entry, idempotencyKey: undefined })) return undefined
+  const since = entry.firstAttemptAt ?? entry.timestamp
+  if (entry.idempotencyKey !== undefined && now - since <= idempotencyKeyLifetimeMs) return undefined
+  const why =
+    entry.idempotencyKey === undefined
+      ? 'has no idempotency key'
+      : `its idempotency key is older than ${idempotencyKeyLifetimeMs} ms, so the provider may have forgotten it`
   return {
     outcome: 'in_doubt',
     replay: { at: now, outcome: 'refused' },
-    note: 'it may have arrived, is not idempotent and has no idempotency key',
+    note: `it may have arrived, is not idempotent and ${why}`,
   }
 }

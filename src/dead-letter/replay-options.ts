@@ -15,7 +15,7 @@ import { type Logger, loggerOption } from '../telemetry/reporter.ts'
 import { checkFilter } from './filter.ts'
 import type { DeadLetter } from './record.ts'
 import type { ReplayCredentials, ReplayRules } from './replay-request.ts'
-import type { ReplayPolicy } from './replay-decision.ts'
+import type { HoldRules, ReplayPolicy } from './replay-decision.ts'
 import { Seal, type SealKeys } from './sealing.ts'
 import type { DeadLetterFilter } from './store.ts'
 
@@ -109,6 +109,12 @@ export interface ReplayOptions {
    */
   lapseDelayMs?: number
   /**
+   * How long the provider remembers an idempotency key, in milliseconds since the first attempt. An entry that may have
+   * arrived and is older is treated as one without a key. Default 24 hours, as Stripe and others promise; `Infinity` for
+   * keys that are kept for good.
+   */
+  idempotencyKeyLifetimeMs?: number
+  /**
    * What to do with an entry that may have arrived, is not idempotent, and has no key. `hold`: put it in doubt, for a
    * person. `replay`: send it. Default `hold`; with `ids` `replay`, since a person has named it.
    */
@@ -141,6 +147,7 @@ export const replayOptionNames: readonly (keyof ReplayOptions)[] = [
   'leaseMs',
   'timeoutMs',
   'lapseDelayMs',
+  'idempotencyKeyLifetimeMs',
   'unknownDelivery',
   'initialBackoffMs',
   'maxBackoffMs',
@@ -151,7 +158,7 @@ export const replayOptionNames: readonly (keyof ReplayOptions)[] = [
 ]
 
 /** Replay options with every default filled in. */
-export interface ReplayPlan extends ReplayPolicy, ReplayRules {
+export interface ReplayPlan extends ReplayPolicy, ReplayRules, HoldRules {
   readonly origins: readonly string[]
   readonly dispatcher: Dispatcher | undefined
   readonly credentials: ReplayOptions['credentials']
@@ -165,7 +172,6 @@ export interface ReplayPlan extends ReplayPolicy, ReplayRules {
   readonly leaseMs: number
   readonly timeoutMs: number
   readonly lapseDelayMs: number
-  readonly unknownDelivery: 'hold' | 'replay'
   readonly limit: number
   readonly logger: Logger | undefined
 }
@@ -182,7 +188,7 @@ export function resolveReplayOptions(options: ReplayOptions): ReplayPlan {
     )
   }
   const leaseMs = durationOption('leaseMs', options.leaseMs ?? 60_000, 200)
-  const { ratePerSecond = 20, signal, limit } = options
+  const { ratePerSecond = 20, idempotencyKeyLifetimeMs = 86_400_000, signal, limit } = options
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError('`signal` must be an AbortSignal')
   }
@@ -207,6 +213,10 @@ export function resolveReplayOptions(options: ReplayOptions): ReplayPlan {
       max: leaseMs - 100,
     }),
     lapseDelayMs: durationOption('lapseDelayMs', options.lapseDelayMs ?? leaseMs),
+    idempotencyKeyLifetimeMs:
+      idempotencyKeyLifetimeMs === Infinity
+        ? Infinity
+        : durationOption('idempotencyKeyLifetimeMs', idempotencyKeyLifetimeMs),
     unknownDelivery: oneOfOption(
       'unknownDelivery',
       options.unknownDelivery ?? (options.ids === undefined ? 'hold' : 'replay'),

@@ -134,7 +134,7 @@ class ReplayRun {
 
   async #turn(entry: ClaimedDeadLetter): Promise<void> {
     if (!(await this.#pace.turn(this.#signal))) return this.#giveBack(entry)
-    const held = holdBack(entry, this.#plan.unknownDelivery, Date.now())
+    const held = holdBack(entry, this.#plan, Date.now())
     if (held !== undefined) return this.#settle(entry, held)
     const request = await this.#prepare(entry).catch((error: unknown) => this.#refuse(entry, error))
     if (request === undefined) return

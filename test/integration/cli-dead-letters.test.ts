@@ -113,6 +113,37 @@ describe('list, show and stats', () => {
     })
   })
 
+  it('counts the entries of a filter by what they have in common, the largest group first', async () => {
+    const labels = { tenant: 'a' }
+    await add(
+      makeRecord({
+        timestamp: 1000,
+        error: { name: 'Error', message: 'reset', code: 'ECONNRESET' },
+        response: undefined,
+      }),
+      makeRecord({ timestamp: 3000, response: { statusCode: 503, headers: {} }, labels }),
+      makeRecord({ timestamp: 2000, response: { statusCode: 503, headers: {} } }),
+      makeRecord({ timestamp: 4000, name: 'crm', response: { statusCode: 429, headers: {} } }),
+    )
+    const json = await cli(['dl', 'stats', '--by', 'code', '--to', '1970-01-01T00:00:03.500Z', '--json'])
+    expect(json.json()).toEqual([
+      { by: 'code', value: '503', count: 2, oldest: 2000, newest: 3000 },
+      { by: 'code', value: 'ECONNRESET', count: 1, oldest: 1000, newest: 1000 },
+    ])
+    const table = await cli(['dl', 'stats', '--by', 'label=tenant'])
+    expect(table.stdout.split('\n').map((line) => line.trim().split(/\s{2,}/))).toEqual([
+      ['COUNT', 'OLDEST', 'NEWEST', 'VALUE'],
+      ['3', expect.any(String), expect.any(String), '-'],
+      ['1', expect.any(String), expect.any(String), 'a'],
+      [''],
+    ])
+    expect(await cli(['dl', 'stats', '--by', '__proto__'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--by must be one of name, .*, label=<key>, got "__proto__"/) as string,
+    })
+    expect((await cli(['dl', 'stats', '--status', 'pending'])).code).toBe(2)
+  })
+
   it('lets no escape of a hostile entry reach the terminal, and shows the others', async () => {
     const [good = ''] = await add(makeRecord())
     const [evil = ''] = await add(hostileRecord())
@@ -124,6 +155,8 @@ describe('list, show and stats', () => {
       cli(['dl', 'export']),
       cli(['dl', 'replay', '--all', '--allow-origin', 'https://api.example.com', '--dry-run']),
       cli(['dl', 'edit', evil, '--url', '/x', '--yes']),
+      cli(['dl', 'stats', '--by', 'error']),
+      cli(['dl', 'stats', '--by', 'method', '--json']),
     ])
     for (const { stdout, stderr } of results) expect(`${stdout}${stderr}`).not.toMatch(dangerous)
     expect(results[0].stdout).toContain(good)

@@ -61,12 +61,12 @@ describe('captures into Redis', () => {
     const durable: DeadLetterDurableEvent[] = []
     const listener = (event: DeadLetterDurableEvent): number => durable.push(event)
     channels.deadLetterDurable.subscribe(listener)
-    const letters = deadLetter({ name: 'crm', store, spool: spool.deadLetters, storeTimeoutMs: 300 })
+    const letters = deadLetter({ name: 'crm', store, spool: spool.deadLetters, storeTimeoutMs: 1500 })
     const dispatcher = agent.compose(letters)
     const send = async (body: string): Promise<void> => {
       const began = performance.now()
       expect((await fetch(provider.url, via(dispatcher, { method: 'POST', body }))).status).toBe(503)
-      expect(performance.now() - began).toBeLessThan(250)
+      expect(performance.now() - began).toBeLessThan(1000)
     }
     await send('before')
     await expect.poll(() => durable.map((event) => event.where)).toEqual(['store'])
@@ -98,13 +98,13 @@ describe('captures into Redis', () => {
   it('go to the spool while Redis stands still, and the caller does not wait', async () => {
     const store = await redis()
     const spool = await spoolFile()
-    const letters = deadLetter({ store, spool: spool.deadLetters, storeTimeoutMs: 200 })
+    const letters = deadLetter({ store, spool: spool.deadLetters, storeTimeoutMs: 1500 })
     await fetch(provider.url, via(agent.compose(letters)))
     expect(await letters.flush()).toBe(true)
     server.freeze()
     const began = performance.now()
     await fetch(provider.url, via(agent.compose(letters)))
-    expect(performance.now() - began).toBeLessThan(150)
+    expect(performance.now() - began).toBeLessThan(1000)
     expect(await letters.flush()).toBe(true)
     expect((await spool.deadLetters.stats()).total).toBe(1)
     server.thaw()

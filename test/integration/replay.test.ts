@@ -224,6 +224,36 @@ describe('replayDeadLetters', () => {
     expect(await replay({ ids: [risky.id] })).toMatchObject({ done: 1 })
   })
 
+  it('does not trust an idempotency key that the provider may have forgotten', async () => {
+    const hour = 3_600_000
+    const keyed = (hours: number, changes: RecordChanges = {}): DeadLetterRecord =>
+      letter({
+        delivery: 'unknown',
+        idempotencyKey: 'k',
+        firstAttemptAt: Date.now() - hours * hour,
+        ...changes,
+        request: { method: 'POST', ...changes.request },
+      })
+    const old = keyed(25)
+    await store.add([
+      old,
+      keyed(23),
+      keyed(25, { delivery: 'responded' }),
+      keyed(25, { request: { method: 'PUT' } }),
+    ])
+    expect(await replay({ dryRun: true })).toMatchObject({ claimed: 4, inDoubt: 1 })
+    expect(await replay()).toMatchObject({ done: 3, inDoubt: 1 })
+    const held = (await store.get(old.id))!
+    expect(held).toMatchObject({
+      status: 'in_doubt',
+      note: expect.stringMatching(/older than 86400000 ms/) as string,
+    })
+    await store.requeue([old.id])
+    expect(await replay({ idempotencyKeyLifetimeMs: 30 * hour })).toMatchObject({ done: 1 })
+    await store.add([keyed(10_000)])
+    expect(await replay({ idempotencyKeyLifetimeMs: Infinity })).toMatchObject({ done: 1 })
+  })
+
   it('puts a lost answer in doubt when the request is not repeatable, and sends it again when it is', async () => {
     const post = letter({ request: { method: 'POST' }, timestamp: 1 })
     const put = letter({ timestamp: 2 })
@@ -475,6 +505,8 @@ describe('replayDeadLetters', () => {
     [{ leaseMs: 100 }, '`leaseMs` must be an integer >= 200'],
     [{ leaseMs: 1000, timeoutMs: 950 }, '`timeoutMs` must be an integer >= 1 and <= 900, got 950'],
     [{ maxReplays: 0 }, '`maxReplays` must be an integer >= 1, got 0'],
+    [{ idempotencyKeyLifetimeMs: -1 }, '`idempotencyKeyLifetimeMs` must be'],
+    [{ lapseDelayMs: 1.5 }, '`lapseDelayMs` must be'],
     [{ unknownDelivery: 'send' }, '`unknownDelivery` must be one of hold, replay, got "send"'],
     [{ missingHeaders: 1 }, '`missingHeaders` must be one of refuse, send, got 1'],
     [{ dryRun: 'yes' }, '`dryRun` must be true or false, got "yes"'],

@@ -204,8 +204,8 @@ describe('timeouts', () => {
   it('of the call end a backoff, an attempt, and everything after', async () => {
     provider.replies = [status(503)]
     dispatcher = new Agent().compose(
-      retry({ initialBackoffMs: 120, backoffMultiplier: 1, jitter: 'none', maxAttempts: 50 }),
-      timeout({ ms: 300 }),
+      retry({ initialBackoffMs: 350, backoffMultiplier: 1, jitter: 'none', maxAttempts: 50 }),
+      timeout({ ms: 1000 }),
     )
     const response = await send()
     // a wait that would outlast the call is not begun: the answer of the server is worth more than our error
@@ -214,7 +214,7 @@ describe('timeouts', () => {
 
     provider.replies = [silence]
     await expect(send()).rejects.toMatchObject({
-      cause: { code: 'ERR_TIMEOUT', scope: 'call', timeoutMs: 300 },
+      cause: { code: 'ERR_TIMEOUT', scope: 'call', timeoutMs: 1000 },
     })
     expect(provider.received).toHaveLength(4)
   })

@@ -1,31 +1,75 @@
 import type { Command } from 'commander'
-import type { DeadLetterStats } from '../../dead-letter/store.ts'
+import type { DeadLetterFilter, DeadLetterStats } from '../../dead-letter/store.ts'
 import { bytesText } from '../bytes-text.ts'
+import { CliError } from '../cli-error.ts'
 import {
   addJsonOption,
   addStoreOptions,
   type CommandContext,
   type CommonOptions,
+  someFailed,
   withStore,
 } from '../command-context.ts'
-import { fieldLines } from '../table.ts'
+import { addFilterOptions, type FilterOptions, filterOf } from '../filter-options.ts'
+import { type EntryGroup, groupedEntries, groupingNames, groupingOf } from '../grouped-entries.ts'
+import { selectedEntries } from '../selected-entries.ts'
+import { type Column, fieldLines, tableLines } from '../table.ts'
 import { ageText, timeText } from '../time-text.ts'
+
+interface StatsOptions extends CommonOptions, FilterOptions {
+  by?: string
+}
+
+const examples = `
+Examples:
+  $ undici-resilience dead-letters stats --json | jq .byStatus.pending
+  $ undici-resilience dead-letters stats --by code --from 2h
+  $ undici-resilience dead-letters stats --by label=tenant --status in_doubt
+`
+
+const groupColumns: readonly Column<EntryGroup>[] = [
+  { title: 'COUNT', value: ({ count }) => String(count), align: 'right' },
+  { title: 'OLDEST', value: ({ oldest }) => timeText(oldest) },
+  { title: 'NEWEST', value: ({ newest }) => timeText(newest) },
+  { title: 'VALUE', value: ({ value }) => value || '-' },
+]
 
 export function addStatsCommand(parent: Command, context: CommandContext): void {
   const command = parent
     .command('stats')
     .description('Show how many entries wait, how they stand, how large and how old they are.')
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ undici-resilience dead-letters stats --json | jq .byStatus.pending\n',
-    )
-  addJsonOption(addStoreOptions(command), 'as one JSON object')
-  command.action(async (options: CommonOptions) => {
+    .option('--by <what>', `count by one of ${groupingNames.join(', ')}`)
+  addFilterOptions(command).addHelpText('after', examples)
+  addJsonOption(addStoreOptions(command), 'as one JSON object; with --by one per group')
+  command.action(async (options: StatsOptions) => {
+    const filter = filterOf(options, context.now())
+    if (options.by !== undefined) return groups(options, options.by, filter ?? {}, context)
+    if (filter !== undefined) throw new CliError('a filter needs --by: without it all entries are counted')
     await withStore(options, async ({ deadLetters }) => {
       const stats = await deadLetters.stats()
       if (options.json === true) context.terminal.json(stats)
       else context.terminal.lines(statsLines(stats, context.now()))
     })
+  })
+}
+
+async function groups(
+  options: StatsOptions,
+  by: string,
+  filter: DeadLetterFilter,
+  context: CommandContext,
+): Promise<void> {
+  const { terminal } = context
+  const grouping = groupingOf(by)
+  await withStore(options, async ({ deadLetters }) => {
+    const entries = selectedEntries(deadLetters, filter, Infinity, ({ id, message }) => {
+      terminal.note(`${id} cannot be read: ${message}`)
+      someFailed(context)
+    })
+    const found = await groupedEntries(entries, grouping, context.signal)
+    if (options.json === true) for (const group of found) terminal.json({ by, ...group })
+    else if (found.length === 0) terminal.note('No entries.')
+    else terminal.lines(tableLines(groupColumns, found, terminal.width))
   })
 }
 
