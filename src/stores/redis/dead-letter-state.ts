@@ -21,41 +21,46 @@ import type { AddOptions } from '../../dead-letter/store.ts'
 
 /** The arguments of one record for the capture script, and what they weigh. */
 export interface CapturedArguments {
-  readonly args: (string | Buffer)[]
+  readonly id: string
+  /** What every record has. */
+  readonly plain: readonly (string | Buffer)[]
+  /** What the script else takes for granted: due at its time, pending, no ordering key, not sealed. */
+  readonly further: readonly (string | Buffer)[]
+  readonly isPlain: boolean
   readonly bytes: number
 }
 
 export function captureArguments(record: DeadLetterRecord, options: AddOptions): CapturedArguments {
-  const state = initialState(record, options)
+  const { status, dueAt, note } = initialState(record, options)
   const json = recordToJson(record)
   const { body } = record.request
   const sealed = record.sealed?.data
-  const bytes = json.length + (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0)
   // the key may hold anything; its hash may stand in a range of members
   const order =
     record.orderingKey === undefined
       ? ''
       : createHash('sha256').update(record.orderingKey).digest('base64url').slice(0, 22)
-  const stored = {
+  const state = JSON.stringify({
     t: record.timestamp,
-    b: bytes,
     n: record.name,
     o: originOf(record),
     r: record.reason,
     c: lastCode(record),
-    ...(record.labels === undefined || Object.keys(record.labels).length === 0 ? {} : { l: record.labels }),
-    ...(order === '' ? {} : { k: order }),
+    l: record.labels,
+    k: order === '' ? undefined : order,
     y: isSendable(record) ? 1 : 0,
     p: isRepeatable(record) ? 1 : 0,
-    s: state.status,
-    d: state.dueAt,
-    ...(state.note === undefined ? {} : { w: state.note }),
-  }
-  const open = JSON.stringify(stored).slice(0, -1)
-  const numbers = [record.timestamp, state.dueAt, bytes].map(String)
+    s: status,
+    d: dueAt,
+    w: note,
+  })
+  const time = String(record.timestamp)
   return {
-    args: [record.id, ...numbers, state.status, order, open, json, argument(body), argument(sealed)],
-    bytes,
+    id: record.id,
+    plain: [record.id, time, state.slice(0, -1), json, argument(body)],
+    further: [String(dueAt), status, order, argument(sealed)],
+    isPlain: status === 'pending' && dueAt === record.timestamp && order === '' && sealed === undefined,
+    bytes: json.length + (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0),
   }
 }
 

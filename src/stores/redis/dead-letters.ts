@@ -30,7 +30,7 @@ import {
   type DeadLetterKeys,
   type Script,
 } from './dead-letter-scripts.ts'
-import { captureArguments, entryFrom, summaryFrom } from './dead-letter-state.ts'
+import { captureArguments, type CapturedArguments, entryFrom, summaryFrom } from './dead-letter-state.ts'
 import { ScriptRunner, warnUnlessDurable } from './script-runner.ts'
 
 /** Dead letters in Redis. Defaults: 100,000 records, 256 MiB, 30 days. */
@@ -44,9 +44,12 @@ const defaults: Retention = {
   maxBytes: 256 * 1024 * 1024,
   maxAgeMs: 30 * 24 * 3_600_000,
 }
-/** Bounds of one script run, which the server is busy with: a script unpacks at most 8,000 values, too. */
+/**
+ * Bounds of one script run, which the server is busy with: a script unpacks at most 8,000 values, too. A command over
+ * 128 KiB costs three times as much to send: V8 gives its string pages of their own, new ones each time.
+ */
 const MAX_CHUNK = 128
-const MAX_CHUNK_BYTES = 1024 * 1024
+const MAX_CHUNK_BYTES = 72 * 1024
 /** Scripts under way at the same time: one is made here while the server runs another. */
 const AHEAD = 3
 const MAX_IDS = 500
@@ -112,13 +115,15 @@ class RedisDeadLetters implements DeadLetterStore {
     }
     let duplicates = 0
     const replies = inTurn(chunks(records, options, Math.min(MAX_CHUNK, maxRecords)), (chunk) =>
-      this.#run(scripts.capture, [...head, ...chunk]),
+      this.#run(scripts.capture, [...head, ...captureColumns(chunk)]).then((reply) => ({ chunk, reply })),
     )
-    for await (const reply of replies) {
-      const [kept, again, settled, refused, gone] = reply as Reply[]
-      result.kept.push(...strings(kept))
-      result.settled.push(...strings(settled))
-      result.refused.push(...strings(refused))
+    for await (const { chunk, reply } of replies) {
+      const [again, settledReply, refusedReply, gone] = reply as Reply[]
+      const [settled, refused] = [strings(settledReply), strings(refusedReply)]
+      const missing = new Set([...settled, ...refused])
+      for (const { id } of chunk) if (!missing.has(id)) result.kept.push(id)
+      result.settled.push(...settled)
+      result.refused.push(...refused)
       result.evicted.push(...reportGone(gone))
       duplicates += Number(again)
     }
@@ -259,27 +264,36 @@ function reportGone(reply: Reply | undefined): string[] {
   return ids
 }
 
-/** Arguments of as many records as one script run takes. */
+/** What one script run takes of the records, column after column for each. */
+function captureColumns(chunk: readonly CapturedArguments[]): (string | Buffer)[] {
+  const isPlain = chunk.every((one) => one.isPlain)
+  const args: (string | Buffer)[] = [isPlain ? 'plain' : 'full']
+  for (const { plain, further } of chunk) {
+    args.push(...plain)
+    if (!isPlain) args.push(...further)
+  }
+  return args
+}
+
+/** As many records as one script run takes. */
 function* chunks(
   records: readonly DeadLetterRecord[],
   options: AddOptions,
   most: number,
-): Generator<(string | Buffer)[]> {
-  let args: (string | Buffer)[] = []
-  let count = 0
+): Generator<CapturedArguments[]> {
+  let chunk: CapturedArguments[] = []
   let bytes = 0
   for (const record of records) {
     const one = captureArguments(record, options)
-    if (count === most || (count > 0 && bytes + one.bytes > MAX_CHUNK_BYTES)) {
-      yield args
-      args = []
-      count = bytes = 0
+    if (chunk.length === most || (chunk.length > 0 && bytes + one.bytes > MAX_CHUNK_BYTES)) {
+      yield chunk
+      chunk = []
+      bytes = 0
     }
-    args.push(...one.args)
-    count++
+    chunk.push(one)
     bytes += one.bytes
   }
-  if (count > 0) yield args
+  if (chunk.length > 0) yield chunk
 }
 
 /** Runs `work` on the items in their order, a few ahead of the replies. What fails ends it; the rest is waited for. */
