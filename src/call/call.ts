@@ -58,7 +58,10 @@ export class Call implements Dispatcher.DispatchHandler {
   #cancelHooks: (() => void)[] | undefined
 
   constructor(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
-    this.options = { ...options, [callKey]: this }
+    // not in the literal: a computed key after a spread takes V8 three times as long
+    const own: CallDispatchOptions = { ...options }
+    own[callKey] = this
+    this.options = own
     const headers = repeatableHeaders(options.headers)
     if (headers !== options.headers) this.options.headers = headers as never
     this.#handler = handler
@@ -122,7 +125,11 @@ export class Call implements Dispatcher.DispatchHandler {
    * again or keeps it, with the options that it was given: an interceptor between may have put another body in.
    */
   recordUpTo(options: Dispatcher.DispatchOptions, bytes: number): Dispatcher.DispatchOptions {
-    if (options.body === null || options.body === undefined) return options
+    return options.body === null || options.body === undefined ? options : this.#recordBody(options, bytes)
+  }
+
+  /** Apart from its caller, which every call goes through: closures cost it even where they are not reached. */
+  #recordBody(options: Dispatcher.DispatchOptions, bytes: number): Dispatcher.DispatchOptions {
     this.#bodies ??= new CallBodies()
     return this.#bodies.record(
       options,

@@ -17,8 +17,8 @@ export type Layer = (
 ) => boolean
 
 /**
- * Makes an interceptor of a layer, which is made once per composed dispatcher. The first of ours that sees a request opens the call; those under it find it on the
- * options. Upgrades and CONNECT pass through: they have no end at which a layer could let go of them.
+ * Makes an interceptor of a layer, which is made once per composed dispatcher. The first of ours that sees a request
+ * opens the call; those under it find it on the options. Upgrades and CONNECT pass through: they have no end at which a layer could let go of them.
  */
 export function interceptor(
   makeLayer: (dispatch: Dispatcher.Dispatch) => Layer,
@@ -40,14 +40,19 @@ export function interceptor(
       // aborted before it began: the caller has its reason already
       if (call.finished) return true
       // A call that one of the interceptors below makes for itself, for a token perhaps, is not the call of this scope.
-      return call.scope === undefined
-        ? layer(call, call.options, call)
-        : runOutsideCallScope(() => layer(call, call.options, call))
+      return call.scope === undefined ? layer(call, call.options, call) : outsideScope(layer, call)
     }
   }
 }
 
-/** Dispatches for a layer: what is thrown at once comes to its handler like every other error, so that nothing is left behind. */
+function outsideScope(layer: Layer, call: Call): boolean {
+  return runOutsideCallScope(() => layer(call, call.options, call))
+}
+
+/**
+ * Dispatches for a layer: what is thrown at once comes to its handler like every other error, so that nothing is left
+ * behind.
+ */
 export function send(
   dispatch: Dispatcher.Dispatch,
   call: Call,

@@ -18,6 +18,14 @@ export interface HandlerContext {
   readonly reporter: Reporter
 }
 
+/** An attempt that holds one of the circuit's slots. */
+interface WatchedProbe {
+  readonly probe: Probe
+  readonly onCancel: () => void
+  readonly stopWatch: () => void
+  controller: Dispatcher.DispatchController | undefined
+}
+
 /** One attempt through a circuit: records once what came of it, and a failure also when the body then breaks. */
 export class CircuitHandler implements Dispatcher.DispatchHandler {
   readonly #context: HandlerContext
@@ -25,11 +33,8 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
   readonly #generation: number
   readonly #call: Call
   readonly #handler: Dispatcher.DispatchHandler
-  #probe: Probe | undefined
-  #stopWatch: (() => void) | undefined
-  /** Only probes hear of a cancellation: a closure for each call would cost as much as the rest of this layer. */
-  #onCancel: (() => void) | undefined
-  #controller: Dispatcher.DispatchController | undefined
+  /** Only for probes: a closure for each call would cost as much as the rest of this layer. */
+  #watched: WatchedProbe | undefined
   #started = false
   #result: 'ok' | 'fail' | 'void' | undefined
   /** The probe took too long: the caller has its error, and what the attempt still says is not let through. */
@@ -57,7 +62,7 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
       return
     }
     this.#started = true
-    this.#controller = controller
+    if (this.#watched !== undefined) this.#watched.controller = controller
     this.#handler.onRequestStart?.(controller, context)
   }
 
@@ -133,23 +138,24 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
   #record(result: ProbeResult, slow: boolean): void {
     if (this.#result !== undefined) return
     this.#result = result
-    if (this.#probe !== undefined) this.#settleProbe(this.#probe, result === 'ok' && slow ? 'fail' : result)
+    if (this.#watched !== undefined)
+      this.#settleProbe(this.#watched, result === 'ok' && slow ? 'fail' : result)
     else if (result === 'ok' && !slow) this.#circuit.succeeded(this.#generation)
     else if (result !== 'void')
       this.#circuit.failed(this.#generation, result === 'fail' ? 1 : 0, slow ? 1 : 0)
   }
 
-  #settleProbe(probe: Probe, result: ProbeResult): void {
-    this.#stopWatch?.()
-    if (this.#onCancel !== undefined) this.#call.offCancel(this.#onCancel)
+  #settleProbe({ probe, stopWatch, onCancel }: WatchedProbe, result: ProbeResult): void {
+    stopWatch()
+    this.#call.offCancel(onCancel)
     this.#circuit.settle(probe, result)
   }
 
   #watch(probe: Probe): void {
-    this.#probe = probe
-    this.#onCancel = () => this.#cancel()
-    this.#call.onCancel(this.#onCancel)
-    this.#stopWatch = watchProbe(this.#circuit, probe, () => this.#expire())
+    const onCancel = (): void => this.#cancel()
+    this.#call.onCancel(onCancel)
+    const stopWatch = watchProbe(this.#circuit, probe, () => this.#expire())
+    this.#watched = { probe, onCancel, stopWatch, controller: undefined }
   }
 
   #expire(): void {
@@ -168,8 +174,9 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
     )
     this.#timedOut = error
     this.#record('fail', false)
-    this.#controller?.abort(error)
-    this.#handler.onResponseError?.(this.#controller as Dispatcher.DispatchController, error)
+    const controller = this.#watched?.controller
+    controller?.abort(error)
+    this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
   }
 
   /** An error that says nothing of the server is void: a cancellation, a closed dispatcher, a bad argument. */

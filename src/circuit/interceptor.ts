@@ -94,19 +94,14 @@ export function circuitBreaker(options: CircuitBreakerInterceptorOptions = {}): 
       return send(dispatch, call, callOptions, own)
     }
 
-    return (call, callOptions, handler) => {
-      const circuit = circuitOf(call)
-      if (circuit.passing) {
-        if (call.attemptStartedAt > circuit.lastUsedAt) circuit.lastUsedAt = call.attemptStartedAt
-        return send(
-          dispatch,
-          call,
-          callOptions,
-          new CircuitHandler(context, circuit, call, handler, undefined),
-        )
-      }
-      const admission = circuit.admit(performance.now())
-      if (!(admission instanceof Promise)) return enter(circuit, admission, call, callOptions, handler)
+    /** A shared store has to grant a probe. */
+    const waitFor = (
+      admission: Promise<Admission>,
+      circuit: Circuit,
+      call: Call,
+      callOptions: Dispatcher.DispatchOptions,
+      handler: Dispatcher.DispatchHandler,
+    ): boolean => {
       let over = false
       const stop = (): void => void (over = true)
       call.waiting = stop
@@ -119,6 +114,24 @@ export function circuitBreaker(options: CircuitBreakerInterceptorOptions = {}): 
         enter(circuit, granted, call, callOptions, handler)
       })
       return true
+    }
+
+    // no closure in here: what it captures would be allocated for each healthy call
+    return (call, callOptions, handler) => {
+      const circuit = circuitOf(call)
+      if (circuit.passing) {
+        if (call.attemptStartedAt > circuit.lastUsedAt) circuit.lastUsedAt = call.attemptStartedAt
+        return send(
+          dispatch,
+          call,
+          callOptions,
+          new CircuitHandler(context, circuit, call, handler, undefined),
+        )
+      }
+      const admission = circuit.admit(performance.now())
+      return admission instanceof Promise
+        ? waitFor(admission, circuit, call, callOptions, handler)
+        : enter(circuit, admission, call, callOptions, handler)
     }
   })
 
