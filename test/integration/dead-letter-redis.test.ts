@@ -11,6 +11,8 @@ import { redisStore } from '../../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import { channels, type DeadLetterDurableEvent } from '../../src/telemetry/channels.ts'
 import { makeRecord } from '../contracts/dead-letter-records.ts'
+import { makeDocumentedUser } from '../support/documented-acl.ts'
+import { everyOperation } from '../support/every-operation.ts'
 import { ok, type Provider, startProvider, status } from '../support/provider.ts'
 import { type RunningRedis, startRedis } from '../support/redis-server.ts'
 import { via } from '../support/via.ts'
@@ -110,6 +112,20 @@ describe('captures into Redis', () => {
     server.thaw()
     await expect.poll(async () => (await store.deadLetters.stats()).total, { timeout: 5000 }).toBe(2)
     await letters.close()
+  })
+
+  it('need no more rights than the documentation names', async () => {
+    await redis()
+    await makeDocumentedUser(server, 'dead-letters.md')
+    const limited = new Redis(server.url, { username: 'app', password: 'secret', lazyConnect: true })
+    const store = redisStore(limited, { deadLetters: { maxRecords: 10, maxAgeMs: 60_000 } })
+    cleanups.push(() => store.close())
+    await everyOperation(store.deadLetters)
+    const counters = (await store.deadLetters.stats()).counters
+    expect(counters.evicted).toBeGreaterThan(0)
+    expect(counters.discarded).toBeGreaterThan(0)
+    await client.acl('SETUSER', 'app', '-zcard')
+    await expect(everyOperation(store.deadLetters)).rejects.toThrow("can't run this command")
   })
 
   it('go to the spool whole when Redis is full, and replays go on there', async () => {

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { CircuitBreaker } from '../../src/circuit/circuit-breaker.ts'
 import type { CircuitStoreChange } from '../../src/circuit/store.ts'
 import { type RedisStore, redisStore } from '../../src/stores/redis/redis-store.ts'
+import { makeDocumentedUser } from '../support/documented-acl.ts'
+import { everyOperation } from '../support/every-operation.ts'
 import { type RunningRedisCluster, startRedisCluster } from '../support/redis-server.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 
@@ -60,6 +62,32 @@ test('transitions are pushed again after every subscription was cut', async () =
     await untilPushed(one.circuits, two.circuits)
     await untilPushed(two.circuits, one.circuits)
   }
+})
+
+test('users with only what the documentation names, and the right to ask for the cluster', async () => {
+  const withUserOf = async (page: string, check: (store: RedisStore, other: RedisStore) => Promise<void>) => {
+    for (const node of servers.nodes) await makeDocumentedUser(node, page, '+cluster')
+    const limited = new Cluster([...servers.startupNodes], {
+      lazyConnect: true,
+      redisOptions: { username: 'app', password: 'secret' },
+    })
+    const stores = [redisStore(limited), redisStore(limited)] as const
+    await check(...stores)
+    await Promise.all(stores.map((store) => store.close()))
+    limited.disconnect()
+  }
+  await withUserOf('redis.md', async (here, there) => {
+    await untilPushed(here.circuits, there.circuits)
+    const breakers = [here, there].map(
+      (store) => new CircuitBreaker({ name: 'https://limited.test', store, failureThreshold: 1 }),
+    )
+    await breakers[0]!.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
+    await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(['open', 'open']))
+    expect([...here.circuits.list(), ...there.circuits.list()].map(({ degraded }) => degraded)).not.toContain(
+      true,
+    )
+  })
+  await withUserOf('dead-letters.md', ({ deadLetters }) => everyOperation(deadLetters))
 })
 
 test('a master that is gone for good takes only its own circuits out of reach', async () => {

@@ -12,6 +12,7 @@ import type { CircuitStoreChange } from '../../src/circuit/store.ts'
 import type { RedisClient } from '../../src/stores/redis/connection.ts'
 import { type RedisStore, redisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
 import { selfSigned } from '../support/certificate.ts'
+import { makeDocumentedUser } from '../support/documented-acl.ts'
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts'
 import { startSlowProxy } from '../support/slow-proxy.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
@@ -106,37 +107,7 @@ describe('clients as users have them', () => {
   })
 
   test('an ACL user with only what the documentation names', async () => {
-    const rules = ['on', '>secret', '~undici-resilience:1:*', '&undici-resilience:1:*', '-@all']
-    const commands = [
-      'evalsha',
-      'eval',
-      'time',
-      'hmget',
-      'hset',
-      'hget',
-      'hvals',
-      'hgetall',
-      'hdel',
-      'hincrby',
-      'del',
-      'pexpire',
-    ]
-    const more = [
-      'zadd',
-      'zremrangebyscore',
-      'zremrangebyrank',
-      'zcard',
-      'publish',
-      'subscribe',
-      'unsubscribe',
-    ]
-    const session = ['hello', 'auth', 'select', 'info', 'ping']
-    await user.acl(
-      'SETUSER',
-      'app',
-      ...rules,
-      ...[...commands, ...more, ...session].map((command) => `+${command}`),
-    )
+    await makeDocumentedUser(server, 'redis.md')
     const limited = client({ username: 'app', password: 'secret' })
     const [one, two] = [open(limited), open(limited)]
     const [here, there] = [one, two].map(
