@@ -8,9 +8,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { circuitBreaker } from '../../src/circuit/interceptor.ts'
 import { redisStore } from '../../src/redis.ts'
 import { makeRecord } from '../contracts/dead-letter-records.ts'
+import { certificateFiles } from '../support/certificate.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
 import { ok, startProvider, status } from '../support/provider.ts'
-import { type RunningRedis, startRedis, startRedisCluster } from '../support/redis-server.ts'
+import {
+  type RunningRedis,
+  startRedis,
+  startRedisCluster,
+  startSecureRedis,
+} from '../support/redis-server.ts'
 
 let server: RunningRedis
 let client: Redis
@@ -44,6 +50,31 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 const key = 'https://api.example.com'
+
+describe('a store behind TLS', () => {
+  it('is reached by rediss:// when its authority is known, and else the reason is said without the password', async () => {
+    const certificate = await certificateFiles()
+    const secure = await startSecureRedis(certificate)
+    await secure.cli('ACL', 'SETUSER', 'default', '>hunter2')
+    const env = { UNDICI_RESILIENCE_STORE: `rediss://:hunter2@localhost:${secure.tlsPort}` }
+    const unknown = await cli(['doctor'], { env })
+    expect(unknown).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('self-signed certificate') as string,
+    })
+    expect(unknown.stderr).not.toContain('hunter2')
+    const trusted = { ...env, NODE_EXTRA_CA_CERTS: certificate.cert }
+    expect((await cli(['dead-letters', 'stats', '--json'], { env: trusted })).json()).toMatchObject([
+      { total: 0 },
+    ])
+    expect((await cli(['circuits', 'isolate', key], { env: trusted })).code).toBe(0)
+    expect((await cli(['circuits', 'list', '--json'], { env: trusted })).json()).toMatchObject([
+      { key, override: 'isolated' },
+    ])
+    await secure.stop()
+    await certificate.remove()
+  })
+})
 
 describe('circuits', () => {
   it('overrules a circuit in every process', async () => {

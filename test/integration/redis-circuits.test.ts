@@ -1,7 +1,4 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Redis, type RedisOptions } from 'ioredis'
@@ -11,9 +8,9 @@ import { resolveCircuitBreakerOptions } from '../../src/circuit/options.ts'
 import type { CircuitStoreChange } from '../../src/circuit/store.ts'
 import type { RedisClient } from '../../src/stores/redis/connection.ts'
 import { type RedisStore, redisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
-import { selfSigned } from '../support/certificate.ts'
+import { certificateFiles } from '../support/certificate.ts'
 import { makeDocumentedUser } from '../support/documented-acl.ts'
-import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis, startSecureRedis } from '../support/redis-server.ts'
 import { startSlowProxy } from '../support/slow-proxy.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 
@@ -144,16 +141,9 @@ describe('clients as users have them', () => {
   })
 
   test('TLS, as the client has it', async () => {
-    const { cert, key } = await selfSigned()
-    const dir = mkdtempSync(join(tmpdir(), 'undici-resilience-tls-'))
-    const [certFile, keyFile] = [join(dir, 'cert.pem'), join(dir, 'key.pem')]
-    writeFileSync(certFile, cert)
-    writeFileSync(keyFile, key)
-    const port = await freePort()
-    const files = ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', certFile]
-    const secure = await startRedis({
-      args: ['--tls-port', String(port), ...files, '--tls-auth-clients', 'no'],
-    })
+    const certificate = await certificateFiles()
+    const secure = await startSecureRedis(certificate)
+    const port = secure.tlsPort
     const own = new Client({ port, host: '127.0.0.1', lazyConnect: true, tls: { rejectUnauthorized: false } })
     const [one, two] = [redisStore(own), redisStore(own)]
     await untilPushed(one.circuits, two.circuits)
@@ -163,7 +153,7 @@ describe('clients as users have them', () => {
     await Promise.all([one.close(), two.close()])
     own.disconnect()
     await secure.stop()
-    rmSync(dir, { recursive: true })
+    await certificate.remove()
   })
 
   test('an endpoint that moves: a connection that is left with a replica goes to the new master', async () => {

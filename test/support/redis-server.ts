@@ -228,6 +228,20 @@ function cli(port: number, command: string[]): Promise<string> {
   })
 }
 
+/** A real server that also speaks TLS, on a port of its own. */
+export async function startSecureRedis(certificate: {
+  cert: string
+  key: string
+}): Promise<RunningRedis & { readonly tlsPort: number }> {
+  const tlsPort = await freePort()
+  const { cert, key } = certificate
+  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert]
+  const server = await startRedis({
+    args: ['--tls-port', String(tlsPort), ...files, '--tls-auth-clients', 'no'],
+  })
+  return Object.assign(server, { tlsPort })
+}
+
 /** A real cluster of three masters without replicas. */
 export interface RunningRedisCluster {
   readonly nodes: readonly RunningRedis[]
