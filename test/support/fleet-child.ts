@@ -57,6 +57,8 @@ async function call(): Promise<void> {
 }
 
 let timer: NodeJS.Timeout | undefined
+let bare: Redis | undefined
+let listener: Redis | undefined
 const commands: Record<FleetCommand['type'], (command: FleetCommand) => unknown> = {
   calls: ({ everyMs = 0 }) => {
     clearInterval(timer)
@@ -73,8 +75,24 @@ const commands: Record<FleetCommand['type'], (command: FleetCommand) => unknown>
     // messages of the channel get lost
     ;(store.circuits as unknown as { pushed: () => boolean }).pushed = () => true
   },
+  // what Redis and this machine take for a message without anything of ours
+  listen: async () => {
+    bare = new Redis(settings.ports[0] ?? 0, '127.0.0.1')
+    listener = bare.duplicate()
+    listener.on('message', (_channel: string, sent: string) =>
+      send({ type: 'message', micros: micros() - Number(sent) }),
+    )
+    await listener.subscribe('bare')
+  },
+  publish: () =>
+    bare?.eval(
+      "local t = redis.call('TIME') return redis.call('PUBLISH', 'bare', t[1] .. string.format('%06d', t[2]))",
+      0,
+    ),
   close: async () => {
     clearInterval(timer)
+    bare?.disconnect()
+    listener?.disconnect()
     await store.close()
     await agent.destroy()
     process.disconnect()

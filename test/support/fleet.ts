@@ -16,7 +16,8 @@ export interface FleetSettings {
 }
 
 export interface FleetCommand {
-  readonly type: 'calls' | 'burst' | 'state' | 'report' | 'isolate' | 'reset' | 'deaf' | 'close'
+  readonly type:
+    'calls' | 'burst' | 'state' | 'report' | 'isolate' | 'reset' | 'deaf' | 'listen' | 'publish' | 'close'
   readonly everyMs?: number
   readonly count?: number
 }
@@ -41,6 +42,8 @@ export class FleetProcess {
   readonly child: ChildProcess
   readonly events: FleetEvent[] = []
   readonly degradations: { at: number; degraded: boolean; error: string }[] = []
+  /** How long bare messages took from the server's script to this process, in milliseconds. */
+  readonly messages: number[] = []
   readonly #waiting = new Map<number, (reply: unknown) => void>()
   readonly started: Promise<void>
   #ids = 0
@@ -57,6 +60,8 @@ export class FleetProcess {
       this.child.on('message', (message: { type: string; id?: number; reply?: unknown }) => {
         if (message.type === 'started') resolve()
         else if (message.type === 'circuit') this.events.push(message as unknown as FleetEvent)
+        else if (message.type === 'message')
+          this.messages.push((message as unknown as { micros: number }).micros / 1_000)
         else if (message.type === 'store')
           this.degradations.push(message as unknown as (typeof this.degradations)[number])
         else if (message.type === 'reply') {

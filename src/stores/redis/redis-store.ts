@@ -46,7 +46,7 @@ const optionNames: readonly (keyof RedisStoreOptions)[] = [
 ]
 
 /**
- * A store that processes share through Redis >= 7.0 (Valkey should do, and was not tried). Takes an ioredis 5 or 6 client (`Redis` or `Cluster`),
+ * A store that processes share through Redis >= 7.0 or Valkey. Takes an ioredis 5 or 6 client (`Redis` or `Cluster`),
  * connected or not, and opens connections of its own to the same place: yours is never used for commands. No call
  * waits for Redis while its circuit is closed or open, and no error of Redis reaches a call.
  *
