@@ -6,7 +6,8 @@ import {
 } from '../dead-letter/replay.ts'
 import type { OpenedStore } from './open-store.ts'
 import { replayDispatcher } from './replay-dispatcher.ts'
-import { addSummary, emptySummary } from './replay-summary.ts'
+import { emptySummary } from '../dead-letter/replay-summary.ts'
+import { addSummary } from './replay-summary.ts'
 
 /** Ids are claimed together, a hundred at a time. */
 const CHUNK = 100

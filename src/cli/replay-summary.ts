@@ -1,23 +1,6 @@
-import type { ReplaySummary } from '../dead-letter/replay.ts'
+import type { ReplaySummary } from '../dead-letter/replay-summary.ts'
 import { fieldLines } from './table.ts'
 import { durationText } from './time-text.ts'
-
-export function emptySummary(): ReplaySummary {
-  return {
-    claimed: 0,
-    sent: 0,
-    done: 0,
-    failed: 0,
-    later: 0,
-    refused: 0,
-    quarantined: 0,
-    inDoubt: 0,
-    skipped: 0,
-    corrupt: 0,
-    cancelled: false,
-    durationMs: 0,
-  }
-}
 
 /** Adds a further run to a total. */
 export function addSummary(total: ReplaySummary, run: Readonly<ReplaySummary>): ReplaySummary {

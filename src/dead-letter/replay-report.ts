@@ -1,6 +1,7 @@
 import { channels } from '../telemetry/channels.ts'
 import { Reporter } from '../telemetry/reporter.ts'
-import type { ReplayPlan, ReplayProgress, ReplaySummary } from './replay-options.ts'
+import type { ReplayPlan, ReplayProgress } from './replay-options.ts'
+import { emptySummary, type ReplaySummary } from './replay-summary.ts'
 import type { CorruptDeadLetter } from './store.ts'
 
 type Shown = { id: string; name: string; request: { method: string; url: string } }
@@ -19,20 +20,7 @@ const counters = {
 
 /** Counts what a run does, and tells who listens. */
 export class ReplayReport {
-  readonly summary: ReplaySummary = {
-    claimed: 0,
-    sent: 0,
-    done: 0,
-    failed: 0,
-    later: 0,
-    refused: 0,
-    quarantined: 0,
-    inDoubt: 0,
-    skipped: 0,
-    corrupt: 0,
-    cancelled: false,
-    durationMs: 0,
-  }
+  readonly summary = emptySummary()
   readonly #onProgress: ReplayPlan['onProgress']
   readonly #reporter: Reporter
   readonly #startedAt = performance.now()

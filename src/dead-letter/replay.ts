@@ -3,20 +3,17 @@ import { Pace } from './pace.ts'
 import type { ClaimedDeadLetter, DeadLetterReplay } from './record.ts'
 import { rehearse } from './rehearsal.ts'
 import { holdBack, replayDelay, type ReplayOutcome, settleReplay } from './replay-decision.ts'
-import {
-  type ReplayOptions,
-  type ReplayPlan,
-  type ReplaySummary,
-  resolveReplayOptions,
-} from './replay-options.ts'
+import { type ReplayOptions, type ReplayPlan, resolveReplayOptions } from './replay-options.ts'
 import { ReplayOrigins } from './replay-origins.ts'
 import { ReplayReport } from './replay-report.ts'
+import type { ReplaySummary } from './replay-summary.ts'
 import { checkedTarget, ReplayRefusedError, replayRequest, type ReplayRequest } from './replay-request.ts'
 import { sendReplay } from './replay-send.ts'
 import { StoreClosedError } from './store-closed.ts'
 import type { DeadLetterStore, Settlement, SettleResult } from './store.ts'
 
-export type { ReplayOptions, ReplayProgress, ReplaySummary } from './replay-options.ts'
+export type { ReplayOptions, ReplayProgress } from './replay-options.ts'
+export type { ReplaySummary } from './replay-summary.ts'
 export type { ReplayCredentials } from './replay-request.ts'
 
 /** The longest that a `Retry-After` holds up a whole run, in milliseconds. */

@@ -1,7 +1,8 @@
 import { durationOption } from '../options.ts'
 import { Reporter } from '../telemetry/reporter.ts'
 import { runReplay } from './replay.ts'
-import { type ReplayOptions, type ReplaySummary, resolveReplayOptions } from './replay-options.ts'
+import { type ReplayOptions, resolveReplayOptions } from './replay-options.ts'
+import type { ReplaySummary } from './replay-summary.ts'
 import type { DeadLetterStore } from './store.ts'
 
 export interface ReplayerOptions extends Omit<ReplayOptions, 'ids' | 'dryRun' | 'signal'> {
