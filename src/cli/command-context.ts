@@ -38,6 +38,16 @@ export function someFailed(context: CommandContext): void {
   if (context.exitCode === exitCodes.ok) context.exitCode = exitCodes.someFailed
 }
 
+/** Why the signal is aborted when `| head` has had enough: whoever reads no more misses nothing. */
+export const READER_GONE = 'the reader of the output went away'
+
+/** Says that what was printed is not all, where the command was interrupted. */
+export function tellInterrupted(context: CommandContext, what: string): void {
+  if (!context.signal.aborted || context.signal.reason === READER_GONE) return
+  context.terminal.note(`Interrupted: ${what}`)
+  context.exitCode = exitCodes.interrupted
+}
+
 /** Opens the store for the time of `work`. */
 export async function withStore<T>(
   options: StoreOptions,

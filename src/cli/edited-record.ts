@@ -47,6 +47,7 @@ export function editedRecord(
     replayable,
     repeatable: _of,
     idempotencyKey,
+    firstAttemptAt: _when,
     ...rest
   } = recordOf(entry)
   if (
@@ -65,6 +66,8 @@ export function editedRecord(
   return checkedRecord({
     ...rest,
     id: identity.id,
+    // as it is now it was never sent
+    delivery: 'not_sent',
     request: { ...request, headers },
     replayable: replayable || whole,
     ...(notReplayableReason === undefined || whole ? {} : { notReplayableReason }),

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
 import { CliError, type ExitCode, exitCodes } from './cli-error.ts'
-import type { CommandContext } from './command-context.ts'
+import { type CommandContext, READER_GONE } from './command-context.ts'
 import { packageVersion } from './package-version.ts'
 import { createProgram } from './program.ts'
 import { Terminal } from './terminal.ts'
@@ -24,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
-    stop.abort()
+    stop.abort(READER_GONE)
   })
 }
 

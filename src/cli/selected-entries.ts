@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises'
 import type { DeadLetter } from '../dead-letter/record.ts'
 import type { CorruptDeadLetter, DeadLetterFilter, DeadLetterStore } from '../dead-letter/store.ts'
 import { CliError } from './cli-error.ts'
@@ -16,6 +17,8 @@ export async function* selectedEntries(
   let cursor: string | undefined
   do {
     const page = await store.list({ ...filter, cursor, limit: Math.min(PAGE, left) })
+    // a file answers without a turn of the event loop, in which alone Ctrl-C is heard
+    await breathe()
     page.corrupt?.forEach(corrupt)
     for (const entry of page.items) {
       if (left-- <= 0) return

@@ -87,7 +87,10 @@ export interface DeadLetterReplay {
   /** When it began, epoch milliseconds. */
   readonly at: number
   readonly ms?: number | undefined
-  /** `lapsed`: the lease ended while the replayer was sending, so nobody knows. */
+  /**
+   * `refused`: nothing was sent, or the server refused it for good. `lapsed`: the lease ended while the replayer was
+   * sending, so nobody knows.
+   */
   readonly outcome: 'done' | 'failed' | 'in_doubt' | 'refused' | 'lapsed'
   readonly statusCode?: number | undefined
   readonly code?: string | undefined

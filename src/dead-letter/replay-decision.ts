@@ -33,7 +33,9 @@ export function settleReplay(
   if (outcome.kind === 'open') return { outcome: 'later', delayMs: Math.max(outcome.retryAfterMs, 1000) }
   if (outcome.kind === 'error') {
     const replay: DeadLetterReplay = { ...base, outcome: 'failed', code: outcome.code.slice(0, 256) }
-    if (outcome.delivery === 'not_sent') return { outcome: 'later', delayMs, replay }
+    if (outcome.delivery === 'not_sent') {
+      return { outcome: 'later', delayMs, replay: { ...replay, outcome: 'refused' } }
+    }
     if (isRepeatable(entry)) return { outcome: 'failed', replay, delayMs, maxReplays: policy.maxReplays }
     const note = `may have been sent: ${outcome.code.slice(0, 200)}`
     return { outcome: 'in_doubt', replay: { ...replay, outcome: 'in_doubt' }, note }
@@ -72,17 +74,26 @@ export function holdBack(
   { unknownDelivery, idempotencyKeyLifetimeMs }: HoldRules,
   now: number,
 ): (Settlement & { outcome: 'in_doubt' }) | undefined {
-  if (unknownDelivery === 'replay' || entry.delivery !== 'unknown') return undefined
-  if (isRepeatable({ ...entry, idempotencyKey: undefined })) return undefined
-  const since = entry.firstAttemptAt ?? entry.timestamp
+  if (unknownDelivery === 'replay' || isRepeatable({ ...entry, idempotencyKey: undefined })) return undefined
+  const since = mayHaveArrivedAt(entry)
+  if (since === undefined) return undefined
   if (entry.idempotencyKey !== undefined && now - since <= idempotencyKeyLifetimeMs) return undefined
   const why =
     entry.idempotencyKey === undefined
       ? 'has no idempotency key'
-      : `its idempotency key is older than ${idempotencyKeyLifetimeMs} ms, so the provider may have forgotten it`
+      : `its idempotency key was first sent over ${idempotencyKeyLifetimeMs} ms ago, so the provider may have forgotten it`
   return {
     outcome: 'in_doubt',
     replay: { at: now, outcome: 'refused' },
     note: `it may have arrived, is not idempotent and ${why}`,
   }
+}
+
+/** When it first may have arrived without an answer, in an attempt or in a replay. */
+function mayHaveArrivedAt(entry: DeadLetter): number | undefined {
+  if (entry.delivery === 'unknown') return entry.firstAttemptAt ?? entry.timestamp
+  if (entry.idempotencyKey === undefined) return undefined
+  return entry.replays.find(
+    ({ outcome, statusCode }) => outcome === 'lapsed' || (outcome === 'failed' && statusCode === undefined),
+  )?.at
 }

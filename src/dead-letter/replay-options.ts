@@ -83,14 +83,14 @@ export interface ReplayOptions {
    */
   lapseDelayMs?: number
   /**
-   * How long the provider remembers an idempotency key, in milliseconds since the first attempt. An entry that may have
-   * arrived and is older is treated as one without a key. Default 24 hours, as Stripe and others promise; `Infinity` for
+   * How long the provider remembers an idempotency key, in milliseconds. An entry that may have arrived longer ago, in an
+   * attempt or in a replay, is treated as one without a key. Default 24 hours, as Stripe and others promise; `Infinity` for
    * keys that are kept for good.
    */
   idempotencyKeyLifetimeMs?: number
   /**
-   * What to do with an entry that may have arrived, is not idempotent, and has no key. `hold`: put it in doubt, for a
-   * person. `replay`: send it. Default `hold`; with `ids` `replay`, since a person has named it.
+   * What to do with an entry that may have arrived, is not idempotent, and has no key that the provider still knows.
+   * `hold`: put it in doubt, for a person. `replay`: send it. Default `hold`; with `ids` `replay`, since a person has named it.
    */
   unknownDelivery?: 'hold' | 'replay'
   /** Base of the wait after a failed replay, in milliseconds. Default 30,000; it doubles. */
@@ -190,7 +190,7 @@ export function resolveReplayOptions(options: ReplayOptions): ReplayPlan {
     idempotencyKeyLifetimeMs:
       idempotencyKeyLifetimeMs === Infinity
         ? Infinity
-        : durationOption('idempotencyKeyLifetimeMs', idempotencyKeyLifetimeMs),
+        : integerOption('idempotencyKeyLifetimeMs', idempotencyKeyLifetimeMs, { min: 0 }),
     unknownDelivery: oneOfOption(
       'unknownDelivery',
       options.unknownDelivery ?? (options.ids === undefined ? 'hold' : 'replay'),

@@ -50,6 +50,10 @@ export class ReplayReport {
     }
   }
 
+  cannotTell(error: unknown): void {
+    this.#reporter.hookFailed('deadLetters.settle', error)
+  }
+
   finish(cancelled: boolean): ReplaySummary {
     this.summary.cancelled = cancelled
     this.summary.durationMs = Math.round(performance.now() - this.#startedAt)

@@ -16,6 +16,12 @@ export type { ReplayOptions, ReplayProgress } from './replay-options.ts'
 export type { ReplaySummary } from './replay-summary.ts'
 export type { ReplayCredentials } from './replay-request.ts'
 
+/** The longest that the store is asked again to note what the server took, in milliseconds. */
+const MAX_RETELL_MS = 120_000
+
+/** When the run is being ended, it is asked until the waits, which double, are longer than this: for 1.5 s in all. */
+const MAX_WAIT_AT_END_MS = 800
+
 /** The longest that a `Retry-After` holds up a whole run, in milliseconds. */
 const MAX_HOLD_MS = 30_000
 
@@ -155,7 +161,7 @@ class ReplayRun {
     const timing = { at, ms: performance.now() - began, random: Math.random() }
     const settlement = settleReplay(entry, outcome, timing, this.#plan)
     const { leaseMs, lapseDelayMs } = this.#plan
-    await this.#settle(entry, settlement, outcome, asked + leaseMs + lapseDelayMs)
+    await this.#settle(entry, settlement, outcome, asked + Math.min(leaseMs + lapseDelayMs, MAX_RETELL_MS))
   }
 
   /** Credentials are asked for only when the entry's origin was found to be allowed. */
@@ -202,7 +208,10 @@ class ReplayRun {
         return await this.#store.settle(entry.id, entry.fence, settlement)
       } catch (error) {
         const mayHelp = settlement.outcome === 'done' && !(error instanceof StoreClosedError)
-        if (!mayHelp || performance.now() + waitMs >= until) throw error
+        const left = until - performance.now() - waitMs
+        // whoever ends the run has not got long
+        if (!mayHelp || left < 0 || (this.#signal.aborted && waitMs > MAX_WAIT_AT_END_MS)) throw error
+        if (waitMs === 50) this.#report.cannotTell(error)
         await sleep(waitMs)
       }
     }

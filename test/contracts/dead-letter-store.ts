@@ -349,6 +349,15 @@ export function deadLetterStoreContract(
         expect((await store.claim(waits)).items).toMatchObject([{ id: claim.id, replayCount: 1 }])
       })
 
+      it('hands on an entry whose texts end in the middle of a character', async () => {
+        const cut = '😀'.slice(0, 1)
+        await store.add([makeRecord({ name: `crm ${cut}`, labels: { [`k${cut}`]: cut } })])
+        const { items, corrupt } = await store.claim(HELD)
+        expect({ items: items.length, corrupt }).toEqual({ items: 1, corrupt: [] })
+        await store.settle(items[0]!.id, items[0]!.fence, { outcome: 'done', replay: replay() })
+        expect(await store.stats()).toMatchObject({ total: 0, bytes: 0, byStatus: { pending: 0 } })
+      })
+
       it('hands on what is repeatable and was lost while sending, by method or by idempotency key', async () => {
         await store.add([makeRecord(), makeRecord({ request: { method: 'POST' }, idempotencyKey: 'k' })])
         for (const item of (await store.claim({ limit: 2, leaseMs: SHORT })).items) {
@@ -568,6 +577,25 @@ export function deadLetterStoreContract(
         expect((await store.stats()).bytes).toBeLessThanOrEqual(20_000)
         const huge = makeRecord({ request: { body: new Uint8Array(30_000) } })
         expect(await store.add([huge])).toMatchObject({ kept: [], refused: [huge.id], evicted: [] })
+      })
+
+      it('counts bytes, not characters', async () => {
+        store = await start({ maxBytes: 2_000 })
+        const wide = makeRecord({ labels: { title: '名'.repeat(600) } })
+        expect(await store.add([wide])).toMatchObject({ kept: [], refused: [wide.id] })
+        const narrow = makeRecord({ labels: { title: 'n'.repeat(600) } })
+        expect((await store.add([narrow])).kept).toEqual([narrow.id])
+      })
+
+      it('says of nothing that it is kept which made room in the same batch', async () => {
+        store = await start({ maxRecords: 2 })
+        const now = Date.now()
+        const [oldest, second, newest] = [0, 1, 2].map((ms) => makeRecord({ timestamp: now + ms }))
+        await store.add([oldest!, second!])
+        const { kept } = await store.add([newest!, oldest!])
+        const there = (await store.list()).items.map(({ id }) => id)
+        expect(kept.filter((id) => !there.includes(id))).toEqual([])
+        expect(there).toHaveLength(2)
       })
 
       it('evicts by age', async () => {

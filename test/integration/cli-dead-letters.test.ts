@@ -409,6 +409,16 @@ it('ends quietly when the reader of its output goes away', async () => {
   expect(result.code).toBe(0)
 })
 
+it('says that an export is not all of it when it is interrupted', async () => {
+  await add(...Array.from({ length: 3_000 }, () => makeRecord()))
+  const result = await cli(['dl', 'export'], {
+    started: (child) => void child.stdout?.once('data', () => child.kill('SIGINT')),
+  })
+  expect(result.code).toBe(130)
+  expect(result.stderr).toContain('Interrupted: there are more.')
+  expect(result.json().length).toBeLessThan(3_000)
+})
+
 it('prints new entries as they come, until it is interrupted', async () => {
   const [before] = await add(makeRecord())
   let seen = ''

@@ -15,6 +15,7 @@ import { makeDocumentedUser } from '../support/documented-acl.ts'
 import { everyOperation } from '../support/every-operation.ts'
 import { ok, type Provider, startProvider, status } from '../support/provider.ts'
 import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { startSlowProxy } from '../support/slow-proxy.ts'
 import { via } from '../support/via.ts'
 
 let server: RunningRedis
@@ -125,7 +126,37 @@ describe('captures into Redis', () => {
     expect(counters.evicted).toBeGreaterThan(0)
     expect(counters.discarded).toBeGreaterThan(0)
     await client.acl('SETUSER', 'app', '-zcard')
-    await expect(everyOperation(store.deadLetters)).rejects.toThrow(/can't run this command|no permissions to run/)
+    await expect(everyOperation(store.deadLetters)).rejects.toThrow(
+      /can't run this command|no permissions to run/,
+    )
+  })
+
+  it('take a few round trips over a slow link, however many they are', async () => {
+    await redis()
+    const far = await startSlowProxy(server.port, 300)
+    cleanups.push(() => far.close())
+    const link = new Redis(far.port, '127.0.0.1', { lazyConnect: true })
+    const store = redisStore(link, { deadLetters: { timeoutMs: 10_000 } })
+    cleanups.push(() => store.close())
+    await store.deadLetters.stats()
+    const records = Array.from({ length: 4_000 }, () => makeRecord())
+    const began = performance.now()
+    expect((await store.deadLetters.add(records)).kept).toHaveLength(4_000)
+    // one after the other, or a few at a time, the scripts would take 60 or 20 of them
+    expect((performance.now() - began) / 300).toBeLessThan(10)
+  })
+
+  it('reject when the store is closed under them, and nothing is left unhandled', async () => {
+    for (let round = 0; round < 5; round++) {
+      const store = await redis()
+      await store.deadLetters.stats()
+      const adding = store.deadLetters.add(Array.from({ length: 6_000 }, () => makeRecord()))
+      setTimeout(() => void store.close(), 5 + round * 5)
+      await adding.then(
+        ({ kept }) => expect(kept).toHaveLength(6_000),
+        (error: unknown) => expect(error).toBeInstanceOf(Error),
+      )
+    }
   })
 
   it('go to the spool whole when Redis is full, and replays go on there', async () => {
@@ -272,6 +303,9 @@ describe('hostile entries in Redis', () => {
     await forge('bad-state', ['r', '{}'], () => 'nonsense')
     await forge('deep-state', ['r', '{}'], () => '['.repeat(50_000))
     await forge('wrong-state', ['r', '{}'], (entry) => JSON.stringify({ i: entry, s: {}, b: 'x', d: [] }))
+    const lease = { s: 'sending', f: 1, u: 'soon' }
+    await forge('bad-lease', ['r', '{}'], (entry) => state({ i: entry, ...lease }))
+    await client.zadd(`${base}lease`, 1, 'bad-lease')
     await forge('bad-entry', ['r', '{}'], () => state({ i: 'no stream id' }))
     await forge('esc\u001b[31m\u202e', ['r', '{}'])
 
@@ -297,6 +331,7 @@ describe('hostile entries in Redis', () => {
     expect(messages.map((one) => one.id).sort()).toEqual(
       [
         'bad-entry',
+        'bad-lease',
         'bad-state',
         'deep',
         'deep-state',
@@ -315,8 +350,8 @@ describe('hostile entries in Redis', () => {
     await expect(letters.get('proto')).rejects.toThrow('dead letter proto')
     const page = await letters.list()
     expect(page.items.map((item) => item.id)).toEqual(['evil'])
-    expect(page.corrupt).toHaveLength(11)
-    expect(await letters.discard(page.corrupt!.map((one) => one.id))).toBe(11)
+    expect(page.corrupt).toHaveLength(12)
+    expect(await letters.discard(page.corrupt!.map((one) => one.id))).toBe(12)
     expect((await letters.stats()).total).toBe(1)
   })
 })

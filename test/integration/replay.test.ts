@@ -246,12 +246,37 @@ describe('replayDeadLetters', () => {
     const held = (await store.get(old.id))!
     expect(held).toMatchObject({
       status: 'in_doubt',
-      note: expect.stringMatching(/older than 86400000 ms/) as string,
+      note: expect.stringMatching(/first sent over 86400000 ms ago/) as string,
     })
     await store.requeue([old.id])
     expect(await replay({ idempotencyKeyLifetimeMs: 30 * hour })).toMatchObject({ done: 1 })
     await store.add([keyed(10_000)])
     expect(await replay({ idempotencyKeyLifetimeMs: Infinity })).toMatchObject({ done: 1 })
+  })
+
+  it('counts the life of a key from the first send that may have arrived, a replay too', async () => {
+    const gone = letter({
+      delivery: 'not_sent',
+      reason: 'breaker_open',
+      idempotencyKey: 'k',
+      request: { method: 'POST' },
+    })
+    await store.add([gone])
+    provider.replies = [reset, ok]
+    const options = { idempotencyKeyLifetimeMs: 20, initialBackoffMs: 0 }
+    expect(await replay({ ...options, limit: 1 })).toMatchObject({ failed: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(await replay(options)).toMatchObject({ sent: 0, inDoubt: 1 })
+    expect(provider.received).toHaveLength(1)
+    // one that never was sent keeps its key for as long as it waits
+    await provider.close()
+    const waiting = letter({ delivery: 'not_sent', idempotencyKey: 'k2', request: { method: 'POST' } })
+    await store.add([waiting])
+    expect(await replay({ ...options, limit: 1 })).toMatchObject({ later: 1 })
+    expect((await store.get(waiting.id))!).toMatchObject({
+      status: 'pending',
+      replays: [{ outcome: 'refused', code: 'ECONNREFUSED' }],
+    })
   })
 
   it('puts a lost answer in doubt when the request is not repeatable, and sends it again when it is', async () => {
@@ -480,6 +505,19 @@ describe('replayDeadLetters', () => {
     await expect(replay({ leaseMs: 300, lapseDelayMs: 300 })).rejects.toThrow('away')
     expect(performance.now() - began).toBeGreaterThan(300)
     expect(performance.now() - began).toBeLessThan(1000)
+  })
+
+  it('does not hold up the end of a run for long when the store is away', async () => {
+    await store.add([letter()])
+    const ending = new AbortController()
+    beforeSettling(() => {
+      ending.abort()
+      throw new Error('the store is away')
+    })
+    const began = performance.now()
+    await expect(replay({ signal: ending.signal })).rejects.toThrow('away')
+    expect(performance.now() - began).toBeGreaterThan(1_000)
+    expect(performance.now() - began).toBeLessThan(5_000)
   })
 
   it('gives up at once to tell a store that is closed', async () => {

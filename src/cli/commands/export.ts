@@ -8,6 +8,7 @@ import {
   type CommandContext,
   type CommonOptions,
   someFailed,
+  tellInterrupted,
   withStore,
 } from '../command-context.ts'
 import { entryToJson } from '../entry-json.ts'
@@ -60,6 +61,7 @@ export function addExportCommand(parent: Command, context: CommandContext): void
       file?.end()
       if (file !== undefined) await finished(file)
       terminal.note(`${count} exported${options.output === undefined ? '' : ` to ${options.output}`}`)
+      tellInterrupted(context, 'there are more.')
     })
   })
 }

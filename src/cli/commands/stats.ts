@@ -8,6 +8,7 @@ import {
   type CommandContext,
   type CommonOptions,
   someFailed,
+  tellInterrupted,
   withStore,
 } from '../command-context.ts'
 import { addFilterOptions, type FilterOptions, filterOf } from '../filter-options.ts'
@@ -70,6 +71,7 @@ async function groups(
     if (options.json === true) for (const group of found) terminal.json({ by, ...group })
     else if (found.length === 0) terminal.note('No entries.')
     else terminal.lines(tableLines(groupColumns, found, terminal.width))
+    tellInterrupted(context, 'these are the entries counted so far.')
   })
 }
 

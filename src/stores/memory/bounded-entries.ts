@@ -55,7 +55,7 @@ export class BoundedEntries {
   insert(record: DeadLetterRecord, options: AddOptions, evicted: string[]): boolean {
     const { maxBytes, maxRecords } = this.#retention
     const bytes =
-      recordToJson(record).length +
+      Buffer.byteLength(recordToJson(record)) +
       (record.request.body?.byteLength ?? 0) +
       (record.sealed?.data?.byteLength ?? 0)
     if (bytes > maxBytes) return false

@@ -43,7 +43,7 @@ export function deadLetterKeys(prefix: string): DeadLetterKeys {
 }
 
 /**
- * A full server refuses a script with the first head before it writes anything, so a capture goes to the spool whole.
+ * A full server refuses a script with the first head before it writes anything, so what it took of a batch is whole.
  * What ends entries, and so frees memory, has the second one and goes on.
  */
 const REFUSED_WHEN_FULL = '#!lua'

@@ -23,10 +23,10 @@ import type { AddOptions } from '../../dead-letter/store.ts'
 export interface CapturedArguments {
   readonly id: string
   /** What every record has. */
-  readonly plain: readonly (string | Buffer)[]
+  readonly common: readonly (string | Buffer)[]
   /** What the script else takes for granted: due at its time, pending, no ordering key, not sealed. */
-  readonly further: readonly (string | Buffer)[]
-  readonly isPlain: boolean
+  readonly special: readonly (string | Buffer)[]
+  readonly isCommon: boolean
   readonly bytes: number
 }
 
@@ -42,11 +42,11 @@ export function captureArguments(record: DeadLetterRecord, options: AddOptions):
       : createHash('sha256').update(record.orderingKey).digest('base64url').slice(0, 22)
   const state = JSON.stringify({
     t: record.timestamp,
-    n: record.name,
+    n: record.name.toWellFormed(),
     o: originOf(record),
     r: record.reason,
-    c: lastCode(record),
-    l: record.labels,
+    c: lastCode(record).toWellFormed(),
+    l: wellFormed(record.labels),
     k: order === '' ? undefined : order,
     y: isSendable(record) ? 1 : 0,
     p: isRepeatable(record) ? 1 : 0,
@@ -57,11 +57,19 @@ export function captureArguments(record: DeadLetterRecord, options: AddOptions):
   const time = String(record.timestamp)
   return {
     id: record.id,
-    plain: [record.id, time, state.slice(0, -1), json, argument(body)],
-    further: [String(dueAt), status, order, argument(sealed)],
-    isPlain: status === 'pending' && dueAt === record.timestamp && order === '' && sealed === undefined,
-    bytes: json.length + (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0),
+    common: [record.id, time, state.slice(0, -1), json, argument(body)],
+    special: [String(dueAt), status, order, argument(sealed)],
+    isCommon: status === 'pending' && dueAt === record.timestamp && order === '' && sealed === undefined,
+    bytes: Buffer.byteLength(json) + (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0),
   }
+}
+
+/** The scripts cannot read a half of a surrogate pair, as a cut text may end with. */
+function wellFormed(labels: DeadLetterRecord['labels']): DeadLetterRecord['labels'] {
+  if (labels === undefined) return undefined
+  return Object.fromEntries(
+    Object.entries(labels).map(([key, value]) => [key.toWellFormed(), value.toWellFormed()]),
+  )
 }
 
 /** Text where it is text: one Buffer among its arguments makes the client copy each of them into one. */

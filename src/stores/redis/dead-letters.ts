@@ -50,8 +50,12 @@ const defaults: Retention = {
  */
 const MAX_CHUNK = 128
 const MAX_CHUNK_BYTES = 72 * 1024
-/** Scripts under way at the same time: one is made here while the server runs another. */
-const AHEAD = 3
+/**
+ * What may be under way at the same time: enough that a batch takes a few round trips over a slow link, not one for each
+ * script, or it would be late, be tried again whole, and be late again.
+ */
+const AHEAD_BYTES = 2 * 1024 * 1024
+const AHEAD_SCRIPTS = 32
 const MAX_IDS = 500
 const MAX_PAYLOAD = String(MAX_RECORD_CHARS * 4 + MAX_STORED_BODY_BYTES)
 
@@ -114,7 +118,7 @@ class RedisDeadLetters implements DeadLetterStore {
       refused: [] as string[],
     }
     let duplicates = 0
-    const replies = inTurn(chunks(records, options, Math.min(MAX_CHUNK, maxRecords)), (chunk) =>
+    const replies = inTurn(chunks(records, options, Math.min(MAX_CHUNK, maxRecords)), weightOf, (chunk) =>
       this.#run(scripts.capture, [...head, ...captureColumns(chunk)]).then((reply) => ({ chunk, reply })),
     )
     for await (const { chunk, reply } of replies) {
@@ -266,11 +270,11 @@ function reportGone(reply: Reply | undefined): string[] {
 
 /** What one script run takes of the records, column after column for each. */
 function captureColumns(chunk: readonly CapturedArguments[]): (string | Buffer)[] {
-  const isPlain = chunk.every((one) => one.isPlain)
-  const args: (string | Buffer)[] = [isPlain ? 'plain' : 'full']
-  for (const { plain, further } of chunk) {
-    args.push(...plain)
-    if (!isPlain) args.push(...further)
+  const isCommon = chunk.every((one) => one.isCommon)
+  const args: (string | Buffer)[] = [isCommon ? 'common' : 'full']
+  for (const { common, special } of chunk) {
+    args.push(...common)
+    if (!isCommon) args.push(...special)
   }
   return args
 }
@@ -296,16 +300,36 @@ function* chunks(
   if (chunk.length > 0) yield chunk
 }
 
-/** Runs `work` on the items in their order, a few ahead of the replies. What fails ends it; the rest is waited for. */
-async function* inTurn<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): AsyncGenerator<R> {
-  const running: Promise<R>[] = []
+function weightOf(chunk: readonly CapturedArguments[]): number {
+  return chunk.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+/** Runs `work` on the items in their order, some ahead of the replies. What fails ends it; the rest is waited for. */
+async function* inTurn<T, R>(
+  items: Iterable<T>,
+  weigh: (item: T) => number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const running: { reply: Promise<R>; weight: number }[] = []
+  let weight = 0
+  const first = (): Promise<R> => {
+    const { reply, weight: own } = running.shift()!
+    weight -= own
+    return reply
+  }
   try {
     for (const item of items) {
-      running.push(work(item))
-      if (running.length === AHEAD) yield await running.shift()!
+      const own = weigh(item)
+      while (running.length > 0 && (running.length >= AHEAD_SCRIPTS || weight + own > AHEAD_BYTES))
+        yield await first()
+      const reply = work(item)
+      // it is heard of in its turn, and may fail before
+      reply.catch(() => undefined)
+      running.push({ reply, weight: own })
+      weight += own
     }
-    while (running.length > 0) yield await running.shift()!
+    while (running.length > 0) yield await first()
   } finally {
-    await Promise.allSettled(running)
+    await Promise.allSettled(running.map(({ reply }) => reply))
   }
 }

@@ -78,7 +78,7 @@ export class SqliteDeadLetters implements DeadLetterStore {
     const json = recordToJson(record)
     const { body } = record.request
     const sealed = record.sealed?.data
-    const bytes = json.length + (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0)
+    const bytes = Buffer.byteLength(json) + (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0)
     if (bytes > maxBytes) return false
     for (;;) {
       const totals = this.#table.get('SELECT count, bytes FROM dead_letter_totals')!

@@ -1,6 +1,6 @@
 -- Adds records; repeating it is harmless. ARGV: 1 most records, 2 most bytes, 3 evict what is older than (ms, or ''),
--- 4 "plain" or "full", then for each record: id, time, state without its end, record, body or ''; and where it is full:
--- due, status, hash of the ordering key or '', sealed or ''. A plain one is pending, due at its time, has no ordering
+-- 4 "common" or "full", then for each record: id, time, state without its end, record, body or ''; and where it is full:
+-- due, status, hash of the ordering key or '', sealed or ''. A common one is pending, due at its time, has no ordering
 -- key and is not sealed: fewer arguments are half of the way to a fast capture.
 -- Replies how many were there before, the ids settled before, the ids refused, and pairs of id and name evicted; all
 -- others are kept. All or nothing: a full server refuses the script before its first write.
@@ -15,13 +15,14 @@ local tombs = redis.call('EXISTS', TOMB) == 1 and redis.call('ZMSCORE', TOMB, un
 local known = redis.call('HMGET', ST, unpack(ids))
 local count = redis.call('ZCARD', ALL)
 local bytes = tonumber(redis.call('HGET', M, 'bytes') or 0)
-local states, all, due, statuses, seen, ordered, added, kept, dues = {}, {}, {}, {}, {}, {}, 0, 0, 0
+local states, all, due, statuses, seen, lost, ordered, added, kept, dues = {}, {}, {}, {}, {}, {}, {}, 0, 0, 0
 
 -- What this batch has added is not in ALL yet, so it is not evicted for what comes after it.
 local function make_room(size)
   if size > max_bytes then return false end
   local function short() return count >= max_count or bytes + size > max_bytes end
   evict(1000, short, function(st) count, bytes = count - 1, bytes - st.b end)
+  for i = 1, #gone, 2 do lost[gone[i]] = true end
   return not short()
 end
 
@@ -33,7 +34,7 @@ for n, id in ipairs(ids) do
   local size = #record + #body + #sealed
   if tombs[n] then
     settled[#settled + 1] = id
-  elseif known[n] or seen[id] then
+  elseif (known[n] and not lost[id]) or seen[id] then
     duplicates = duplicates + 1
   elseif (count >= max_count or bytes + size > max_bytes) and not make_room(size) then
     refused[#refused + 1] = id

@@ -1,8 +1,8 @@
 -- Hands out entries. ARGV: 1 limit, 2 lease (ms), 3 most replays (0: no limit), 4 how long what lapsed while sending
 -- waits (ms), 5 mode, 6 evict what is older than (ms, or ''), 7 most bytes of a payload that is read, then ids for the
 -- modes other than "due". Modes: "due" the next that are due; "some" those of the ids that are due; "ids" those that nobody holds; "transfer" these too, sendable or not.
--- Replies the entries: id, state, fence, lease's end, then record, body, sealed as they are in the stream; those that
--- cannot be read: id, message; and pairs of id and name evicted.
+-- Replies the entries: id, state, fields as they are in the stream; those that cannot be read: id, message; and pairs of
+-- id and name evicted.
 local limit, lease_ms, most, lapse_delay_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local mode, max_payload = ARGV[5], tonumber(ARGV[7])
 local items, corrupt = {}, {}
@@ -26,7 +26,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASE, '-inf', now, 'LIMIT', 0, 
       remember(st, { at = now, outcome = 'lapsed' })
       if st.p ~= 1 then st.s, st.w = 'in_doubt', 'the replayer was lost while sending'
       elseif most > 0 and st.x >= most then st.s, st.w = 'quarantined', st.x .. ' replays used up'
-      else st.s, st.d = 'pending', math.max(st.d, (st.u or now) + lapse_delay_ms) end
+      else st.s, st.d = 'pending', math.max(st.d, math.min(st.u or now, now) + lapse_delay_ms) end
     else
       st.s = st.v or 'pending'
     end

@@ -19,7 +19,7 @@ local function read(raw)
   if not raw then return nil end
   local ok, st = pcall(cjson.decode, raw)
   if ok and type(st) == 'table' and STATUSES[st.s] and STATUSES[st.v or st.s] and type(st.i) == 'string'
-    and natural(st.b) and natural(st.d) and natural(st.x or 0) and type(st.k or '') == 'string'
+    and natural(st.b) and natural(st.d) and natural(st.x or 0) and natural(st.u or 0) and type(st.k or '') == 'string'
     and type(st.h or {}) == 'table' then return st end
   return false
 end
