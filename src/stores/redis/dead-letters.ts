@@ -22,6 +22,7 @@ import type {
   SettleResult,
 } from '../../dead-letter/store.ts'
 import { durationOption, objectOption } from '../../options.ts'
+import { captureChunks, captureColumns, inTurn } from './capture-chunks.ts'
 import { keyPrefixOf, type RedisClient } from './connection.ts'
 import { RedisDeadLetterReader } from './dead-letter-reader.ts'
 import {
@@ -30,7 +31,7 @@ import {
   type DeadLetterKeys,
   type Script,
 } from './dead-letter-scripts.ts'
-import { captureArguments, type CapturedArguments, entryFrom, summaryFrom } from './dead-letter-state.ts'
+import { entryFrom, summaryFrom } from './dead-letter-state.ts'
 import { ScriptRunner, warnUnlessDurable } from './script-runner.ts'
 
 /** Dead letters in Redis. Defaults: 100,000 records, 256 MiB, 30 days. */
@@ -44,18 +45,6 @@ const defaults: Retention = {
   maxBytes: 256 * 1024 * 1024,
   maxAgeMs: 30 * 24 * 3_600_000,
 }
-/**
- * Bounds of one script run, which the server is busy with: a script unpacks at most 8,000 values, too. A command over
- * 128 KiB costs three times as much to send: V8 gives its string pages of their own, new ones each time.
- */
-const MAX_CHUNK = 128
-const MAX_CHUNK_BYTES = 72 * 1024
-/**
- * What may be under way at the same time: enough that a batch takes a few round trips over a slow link, not one for each
- * script, or it would be late, be tried again whole, and be late again.
- */
-const AHEAD_BYTES = 2 * 1024 * 1024
-const AHEAD_SCRIPTS = 32
 const MAX_IDS = 500
 const MAX_PAYLOAD = String(MAX_RECORD_CHARS * 4 + MAX_STORED_BODY_BYTES)
 
@@ -118,7 +107,7 @@ class RedisDeadLetters implements DeadLetterStore {
       refused: [] as string[],
     }
     let duplicates = 0
-    const replies = inTurn(chunks(records, options, Math.min(MAX_CHUNK, maxRecords)), weightOf, (chunk) =>
+    const replies = inTurn(captureChunks(records, options, maxRecords), (chunk) =>
       this.#run(scripts.capture, [...head, ...captureColumns(chunk)]).then((reply) => ({ chunk, reply })),
     )
     for await (const { chunk, reply } of replies) {
@@ -266,70 +255,4 @@ function reportGone(reply: Reply | undefined): string[] {
     reportEvicted(pairs[i]!, pairs[i + 1]!)
   }
   return ids
-}
-
-/** What one script run takes of the records, column after column for each. */
-function captureColumns(chunk: readonly CapturedArguments[]): (string | Buffer)[] {
-  const isCommon = chunk.every((one) => one.isCommon)
-  const args: (string | Buffer)[] = [isCommon ? 'common' : 'full']
-  for (const { common, special } of chunk) {
-    args.push(...common)
-    if (!isCommon) args.push(...special)
-  }
-  return args
-}
-
-/** As many records as one script run takes. */
-function* chunks(
-  records: readonly DeadLetterRecord[],
-  options: AddOptions,
-  most: number,
-): Generator<CapturedArguments[]> {
-  let chunk: CapturedArguments[] = []
-  let bytes = 0
-  for (const record of records) {
-    const one = captureArguments(record, options)
-    if (chunk.length === most || (chunk.length > 0 && bytes + one.bytes > MAX_CHUNK_BYTES)) {
-      yield chunk
-      chunk = []
-      bytes = 0
-    }
-    chunk.push(one)
-    bytes += one.bytes
-  }
-  if (chunk.length > 0) yield chunk
-}
-
-function weightOf(chunk: readonly CapturedArguments[]): number {
-  return chunk.reduce((sum, { bytes }) => sum + bytes, 0)
-}
-
-/** Runs `work` on the items in their order, some ahead of the replies. What fails ends it; the rest is waited for. */
-async function* inTurn<T, R>(
-  items: Iterable<T>,
-  weigh: (item: T) => number,
-  work: (item: T) => Promise<R>,
-): AsyncGenerator<R> {
-  const running: { reply: Promise<R>; weight: number }[] = []
-  let weight = 0
-  const first = (): Promise<R> => {
-    const { reply, weight: own } = running.shift()!
-    weight -= own
-    return reply
-  }
-  try {
-    for (const item of items) {
-      const own = weigh(item)
-      while (running.length > 0 && (running.length >= AHEAD_SCRIPTS || weight + own > AHEAD_BYTES))
-        yield await first()
-      const reply = work(item)
-      // it is heard of in its turn, and may fail before
-      reply.catch(() => undefined)
-      running.push({ reply, weight: own })
-      weight += own
-    }
-    while (running.length > 0) yield await first()
-  } finally {
-    await Promise.allSettled(running.map(({ reply }) => reply))
-  }
 }
