@@ -16,7 +16,7 @@ export default defineConfig({
     // tests of memory ask for a collection before they measure
     execArgv: ['--expose-gc'],
     // mostly waiting: one worker, vitest's choice for two cores, would leave them idle
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     testTimeout: 15_000,
     hookTimeout: 60_000,
   },
