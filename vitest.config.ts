@@ -17,7 +17,8 @@ export default defineConfig({
     execArgv: ['--expose-gc'],
     // mostly waiting: one worker, vitest's choice for two cores, would leave them idle
     maxWorkers: Math.max(3, availableParallelism() - 1),
-    testTimeout: 15_000,
+    // for what hangs; the heaviest, a cluster and five command lines, takes a busy machine 15 s
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 })
