@@ -18,7 +18,8 @@ export type Layer = (
 
 /**
  * Makes an interceptor of a layer, which is made once per composed dispatcher. The first of ours that sees a request
- * opens the call; those under it find it on the options. Upgrades and CONNECT pass through: they have no end at which a layer could let go of them.
+ * opens the call; those under it find it on the options. Upgrades and CONNECT pass through: they have no end at which a
+ * layer could let go of them.
  */
 export function interceptor(
   makeLayer: (dispatch: Dispatcher.Dispatch) => Layer,

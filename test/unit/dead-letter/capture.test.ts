@@ -6,28 +6,11 @@ import { isStorable } from '../../../src/dead-letter/record-json.ts'
 import type { DeadLetterRecord } from '../../../src/dead-letter/record.ts'
 import { defaultRules } from '../../../src/dead-letter/redaction.ts'
 import { Seal } from '../../../src/dead-letter/sealing.ts'
+import { capturedFacts } from '../../support/captured-facts.ts'
 
-const NOW = 1_800_000_000_000
+const facts = capturedFacts
+const NOW = facts.now
 const TEN_YEARS = 10 * 365 * 24 * 3_600_000
-
-const facts: CapturedFacts = {
-  id: 'id',
-  name: 'crm',
-  now: NOW,
-  method: 'POST',
-  url: 'https://a.test/',
-  headers: [],
-  body: { size: 0, complete: true },
-  attempts: 1,
-  history: [],
-  givenUp: undefined,
-  outcome: responseOutcome(503, {}),
-  responseBody: undefined,
-  repeatable: false,
-  idempotencyKey: undefined,
-  orderingKey: undefined,
-  labels: undefined,
-}
 
 function made(changes: Partial<CapturedFacts>, seal?: Seal): DeadLetterRecord {
   return deadLetterOf({ ...facts, ...changes }, defaultRules, seal)

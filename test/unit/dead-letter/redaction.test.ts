@@ -8,6 +8,7 @@ import {
   redactText,
   type RedactionRules,
 } from '../../../src/dead-letter/redaction.ts'
+import { capturedFacts } from '../../support/captured-facts.ts'
 
 const SECRET = 's3cr3t-value'
 
@@ -276,31 +277,13 @@ describe('the whole record', () => {
       { cause: error },
     )
     const facts = { kind: 'error', error: many, code: undefined, delivery: 'unknown' } as const
-    const record = deadLetterOf({ ...baseFacts, outcome: facts }, defaultRules, undefined)
+    const record = deadLetterOf({ ...capturedFacts, outcome: facts }, defaultRules, undefined)
     let depth = 0
     for (let one: typeof record.error | undefined = record.error; one !== undefined; one = one.cause) depth++
     expect(depth).toBe(5)
     expect(record.error.errors).toHaveLength(5)
   })
 })
-
-const baseFacts: Omit<CapturedFacts, 'outcome'> = {
-  id: 'id',
-  name: 'crm',
-  now: 1,
-  method: 'GET',
-  url: 'https://a.test/',
-  headers: [],
-  body: { size: 0, complete: true },
-  attempts: 1,
-  history: [],
-  givenUp: undefined,
-  responseBody: undefined,
-  repeatable: false,
-  idempotencyKey: undefined,
-  orderingKey: undefined,
-  labels: undefined,
-}
 
 function complete(text: string): CapturedFacts['body'] {
   return { bytes: Buffer.from(text), size: Buffer.byteLength(text), complete: true }

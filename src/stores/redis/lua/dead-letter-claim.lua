@@ -1,8 +1,8 @@
 -- Hands out entries. ARGV: 1 limit, 2 lease (ms), 3 most replays (0: no limit), 4 how long what lapsed while sending
 -- waits (ms), 5 mode, 6 evict what is older than (ms, or ''), 7 most bytes of a payload that is read, then ids for the
--- modes other than "due". Modes: "due" the next that are due; "some" those of the ids that are due; "ids" those that nobody holds; "transfer" these too, sendable or not.
--- Replies the entries: id, state, fields as they are in the stream; those that cannot be read: id, message; and pairs of
--- id and name evicted.
+-- modes other than "due". Modes: "due" the next that are due; "some" those of the ids that are due; "ids" those that
+-- nobody holds; "transfer" these too, sendable or not. Replies the entries: id, state, fields as they are in the stream;
+-- those that cannot be read: id, message; and pairs of id and name evicted.
 local limit, lease_ms, most, lapse_delay_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local mode, max_payload = ARGV[5], tonumber(ARGV[7])
 local items, corrupt = {}, {}
