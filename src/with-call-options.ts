@@ -1,5 +1,15 @@
-import { type CallOptions, checkCallOptions, runInCallScope } from './call/call-options.ts'
-import { resolveRetryOptions, type RetryOptions } from './retry/options.ts'
+import { callChecks, type CallOptions, onlyFalseOption, runInCallScope } from './call/call-options.ts'
+import { type Checks, overrides, resolveGiven } from './checks.ts'
+import { retryChecks, type RetryOptions, type RetryPolicy } from './retry/options.ts'
+
+/** Retry options of one call: it is let through by the budget of its origin, or asks none. */
+export type CallRetryOptions = Omit<RetryOptions, 'budget'> & { budget?: false }
+
+/** The options of one call: each with its bound. They have no defaults: what is left out is the stack's. */
+const withCallOptionsChecks: Checks<CallOptions<CallRetryOptions>, CallOptions> = {
+  ...callChecks,
+  retry: overrides<CallRetryOptions, RetryPolicy>({ ...retryChecks, budget: onlyFalseOption }),
+}
 
 /**
  * Runs `call` with options for the calls that it makes, through any `fetch` or `request`: they travel by
@@ -10,9 +20,8 @@ import { resolveRetryOptions, type RetryOptions } from './retry/options.ts'
  * await withCallOptions({ idempotencyKey: order.id, labels: { order: order.id } }, () =>
  *   fetch('https://api.example.com/charges', { method: 'POST', body: JSON.stringify(order) }))
  */
-export function withCallOptions<T>(options: CallOptions<RetryOptions>, call: () => T): T {
-  checkCallOptions(options)
-  if (options.retry !== undefined && options.retry !== false) resolveRetryOptions(options.retry)
+export function withCallOptions<T>(options: CallOptions<CallRetryOptions>, call: () => T): T {
+  const scope = resolveGiven('withCallOptions', withCallOptionsChecks, options)
   if (typeof call !== 'function') throw new TypeError(`\`call\` must be a function, got ${String(call)}`)
-  return runInCallScope(options, call)
+  return runInCallScope(scope, call)
 }

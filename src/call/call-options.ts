@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { booleanOption, objectOption, stringOption } from '../options.ts'
+import { type Checks, duration, oneOf, optional } from '../checks.ts'
+import { booleanOption, functionOption, stringOption } from '../options.ts'
 import type { Call } from './call.ts'
 
 /** Options of one call; they travel beside `fetch`, whose `init` drops what it does not know. */
@@ -17,6 +18,21 @@ export interface CallOptions<Retry = unknown> {
   deadLetter?: false
   /** Dead letters with the same key are replayed in the order of their capture. */
   orderingKey?: string
+  /** The longest time of one attempt, in milliseconds, instead of the stack's. */
+  attemptTimeoutMs?: number
+  /** The longest time of the whole call, in milliseconds, instead of the stack's. */
+  totalTimeoutMs?: number
+  /** `false`: takes no permit and waits for no cool-down. */
+  rateLimit?: false
+  /** `false`: takes no slot of the bulkhead, and waits for none. */
+  bulkhead?: false
+  /** `background`: gets the permits that live calls leave. Replays are. Default 'live'. */
+  priority?: 'live' | 'background'
+  /**
+   * Told the id of the call's dead letter, when it becomes one: before the caller has its response or error. The record is
+   * written meanwhile: `dead-letter:durable` says when it is kept.
+   */
+  onCaptured?: (id: string) => void
 }
 
 /** What travels: the options, and for our own client a way to learn what became of the call. */
@@ -38,8 +54,9 @@ export function runInCallScope<T>(scope: CallScope, run: () => T): T {
   const outer = storage.getStore()
   const merged = { ...outer, ...scope }
   if (isObject(outer?.retry) && isObject(scope.retry)) merged.retry = { ...outer.retry, ...scope.retry }
-  if (outer?.labels !== undefined && scope.labels !== undefined)
+  if (outer?.labels !== undefined && scope.labels !== undefined) {
     merged.labels = { ...outer.labels, ...scope.labels }
+  }
   return storage.run(merged, run)
 }
 
@@ -52,17 +69,24 @@ export function runOutsideCallScope<T>(run: () => T): T {
   return storage.run(undefined as unknown as CallScope, run)
 }
 
-const known = ['idempotencyKey', 'labels', 'retry', 'deadLetter', 'orderingKey'] as const
+/** The options of one call, but for those of its retries, which the retry room knows. */
+export const callChecks: Checks<Omit<CallOptions, 'retry'>, Omit<CallOptions, 'retry'>> = {
+  idempotencyKey: optional(headerValueOption),
+  labels: optional(labelsOption),
+  deadLetter: optional(onlyFalseOption),
+  orderingKey: optional(stringOption),
+  attemptTimeoutMs: optional(duration({ min: 1 })),
+  totalTimeoutMs: optional(duration({ min: 1 })),
+  rateLimit: optional(onlyFalseOption),
+  bulkhead: optional(onlyFalseOption),
+  priority: optional(oneOf('live', 'background')),
+  onCaptured: functionOption,
+}
 
-/** Checks per-call options, except `retry`, which the retry interceptor knows. */
-export function checkCallOptions(options: CallOptions): void {
-  objectOption('withCallOptions', options, known)
-  if (options.idempotencyKey !== undefined) headerValueOption('idempotencyKey', options.idempotencyKey)
-  if (options.orderingKey !== undefined) stringOption('orderingKey', options.orderingKey)
-  if (options.deadLetter !== undefined && booleanOption('deadLetter', options.deadLetter)) {
-    throw new RangeError('`deadLetter` must be false or left out, got true')
-  }
-  if (options.labels !== undefined) labelsOption('labels', options.labels)
+/** `false`, which turns off for one call what the stack does. */
+export function onlyFalseOption(name: string, value: unknown): false {
+  if (booleanOption(name, value)) throw new RangeError(`\`${name}\` must be false or left out, got true`)
+  return false
 }
 
 /** A string that may stand in a header (RFC 9110, 5.5: visible ASCII here, since providers compare keys byte by byte). */
@@ -81,8 +105,9 @@ export function labelsOption(name: string, value: unknown): Record<string, strin
     )
   }
   for (const [label, text] of Object.entries(value)) {
-    if (typeof text !== 'string')
+    if (typeof text !== 'string') {
       throw new TypeError(`\`${name}.${label}\` must be a string, got ${String(text)}`)
+    }
   }
   return value as Record<string, string>
 }

@@ -1,5 +1,6 @@
+import { eachHeader } from '../http/headers.ts'
+import { bytesAtHand } from './body/request-body.ts'
 import type { Call } from './call.ts'
-import { eachHeader } from './headers.ts'
 
 /** The request of a call, as hooks of the user see it. */
 export interface CallRequest {
@@ -11,10 +12,16 @@ export interface CallRequest {
   readonly url: string
   /** By lower-case name; several values of one name are joined by a comma. */
   readonly headers: Readonly<Record<string, string>>
+  /**
+   * The body, where it is there whole: bytes and strings as given, and what was recorded while it was sent. `undefined`
+   * where there is none, before it was sent, beyond `retry.maxBodyBytes`, and for forms and blobs. Not to be changed.
+   */
+  readonly body: Uint8Array | undefined
 }
 
-export function requestOf(call: Call): CallRequest {
-  return new RequestView(call)
+/** @param body its body, where it is known already: once a call is over, what was recorded is let go of */
+export function requestOf(call: Call, body?: Uint8Array): CallRequest {
+  return new RequestView(call, body)
 }
 
 /** Makes what costs something only when it is looked at. */
@@ -24,16 +31,22 @@ class RequestView implements CallRequest {
   readonly path: string
   readonly #call: Call
   #headers: Record<string, string> | undefined
+  #body: Uint8Array | undefined
 
-  constructor(call: Call) {
+  constructor(call: Call, body: Uint8Array | undefined) {
     this.method = call.method
     this.origin = call.origin
     this.path = call.options.path
     this.#call = call
+    this.#body = body
   }
 
   get url(): string {
     return this.#call.url
+  }
+
+  get body(): Uint8Array | undefined {
+    return (this.#body ??= bytesAtHand(this.#call.options.body))
   }
 
   get headers(): Readonly<Record<string, string>> {

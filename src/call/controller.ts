@@ -15,16 +15,17 @@ export class StableController implements Dispatcher.DispatchController {
   reason: Error | null = null
   /** The controller of the attempt in hand; none in a wait. */
   attempt: Dispatcher.DispatchController | null = null
-  readonly #onAbort: { cancel(reason: Error): void }
+  readonly #onAbort: { cancel(reason: Error | undefined): void }
 
-  constructor(onAbort: { cancel(reason: Error): void }) {
+  constructor(onAbort: { cancel(reason: Error | undefined): void }) {
     this.#onAbort = onAbort
   }
 
   /** Points to the connection of a new attempt. A pause or an abort that came in the meantime is applied to it. */
   attach(attempt: Dispatcher.DispatchController): void {
     this.attempt = attempt
-    if (this.aborted) attempt.abort(this.reason as Error)
+    // without a reason undici makes its own error: it is handed on as it came
+    if (this.aborted) attempt.abort((this.reason ?? undefined) as never)
     else if (this.paused) attempt.pause()
   }
 
@@ -42,10 +43,10 @@ export class StableController implements Dispatcher.DispatchController {
     this.attempt?.resume()
   }
 
-  abort(reason: Error): void {
+  abort(reason?: Error): void {
     if (this.aborted) return
     this.aborted = true
-    this.reason = reason ?? new DOMException('This operation was aborted', 'AbortError')
-    this.#onAbort.cancel(this.reason)
+    this.reason = reason ?? null
+    this.#onAbort.cancel(reason)
   }
 }

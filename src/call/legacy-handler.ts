@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici'
 type Controller = Dispatcher.DispatchController | null | undefined
 
 /** The handler API of undici 6, which the built-in fetch of Node 22 and 24 still speaks. */
-export interface LegacyHandler {
+interface LegacyHandler {
   onConnect?(abort: (reason?: Error) => void, context?: unknown): void
   onUpgrade?(statusCode: number, headers: Buffer[], socket: Duplex): void
   onHeaders?(statusCode: number, headers: Buffer[], resume: () => void, statusText?: string): boolean
@@ -56,8 +56,9 @@ export class LegacyHandlerAdapter implements Dispatcher.DispatchHandler {
     statusMessage?: string,
   ): void {
     const raw = rawList(controller.rawHeaders, headers)
-    if (this.#legacy.onHeaders?.(statusCode, raw, () => controller.resume(), statusMessage) === false)
+    if (this.#legacy.onHeaders?.(statusCode, raw, () => controller.resume(), statusMessage) === false) {
       controller.pause()
+    }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

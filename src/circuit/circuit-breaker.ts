@@ -1,26 +1,34 @@
-import { errorOutcome, isCircuitFailure, responseOutcome } from '../call/outcome.ts'
-import { RequestTimeoutError } from '../errors.ts'
-import { objectOption, stringOption } from '../options.ts'
+import { type Checks, optional, resolveGiven, resolveOptions, withDefault } from '../checks.ts'
+import { addCallerStack } from '../errors.ts'
+import { isAbort } from '../http/error-status.ts'
+import { errorOutcome } from '../http/outcome.ts'
+import { integrationOption, signalOption, stringOption } from '../options.ts'
+import { storeOption } from '../store.ts'
 import type { CircuitStateName } from '../telemetry/channels.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
-import type { Admission, Circuit, Probe } from './circuit.ts'
+import { go, type Probe, refusalError } from './admission.ts'
+import { attemptResult } from './attempt-result.ts'
+import { ChangeLog } from './change-log.ts'
+import type { Circuit } from './circuit.ts'
+import { HeldFunctions } from './line/held-function.ts'
 import { localCircuits } from './local-circuits.ts'
-import type { ProbeResult } from './machine.ts'
+import type { ProbeResult } from './machine/machine.ts'
 import {
-  circuitBreakerOptionNames,
   type CircuitBreakerOptions,
+  type CircuitBreakerPolicy,
+  circuitBreakerSettings,
   type CircuitBreakerSettings,
-  resolveCircuitBreakerOptions,
+  circuitChecks,
 } from './options.ts'
-import { watchProbe } from './probe-watch.ts'
-import { isProbe, isRefusal, refusalError } from './refusal.ts'
 import { DEFAULT_MAX_CIRCUITS } from './registry.ts'
-import { reportChanges } from './report-changes.ts'
-import { circuitStoreOption, type CircuitSnapshot, type CircuitStore } from './store.ts'
+import { RunningProbe } from './running-probe.ts'
+import type { CircuitSnapshot, CircuitStore } from './store.ts'
 
 export interface CircuitBreakerConfig extends Omit<CircuitBreakerOptions, 'key'> {
-  /** Names the circuit: breakers of equal name and store share it, over all processes. Default 'default'. */
-  name?: string
+  /** The label in errors and logs. Default 'default'. */
+  integration?: string
+  /** Names the circuit: breakers of equal key and store share it, over all processes. Default: `integration`. */
+  key?: string
   /** Where the circuit is kept: `memoryStore()`, `redisStore(redis)`. Default: in this breaker. */
   store?: { readonly circuits: CircuitStore }
   /** Logs of transitions, and of the store's loss and return. */
@@ -38,35 +46,59 @@ export interface ExecuteContext {
   readonly signal: AbortSignal
 }
 
-const optionNames = circuitBreakerOptionNames.filter((name) => name !== 'key')
+interface ConfigPolicy extends Omit<CircuitBreakerPolicy, 'key'> {
+  readonly integration: string
+  readonly key: string
+  readonly store: { readonly circuits: CircuitStore } | undefined
+  readonly logger: Logger | undefined
+}
+
+const configChecks: Checks<CircuitBreakerConfig, ConfigPolicy> = {
+  ...circuitChecks,
+  integration: withDefault(integrationOption, 'default'),
+  key: withDefault(stringOption, ({ integration }) => integration),
+  store: optional((name, value) => storeOption(name, value, 'circuits')),
+  logger: loggerOption,
+}
+
+const executeChecks: Checks<ExecuteOptions, { readonly signal: AbortSignal | undefined }> = {
+  signal: signalOption,
+}
 
 /**
  * A circuit around work that is not a fetch: an SDK call, a query. The same circuits as those of the `circuitBreaker`
  * interceptor. What resolves is a success. What rejects is a failure, except errors that carry a status (`statusCode`,
- * `status`, `response.status`) below 500, an `AbortError`, and whatever `isFailure` says of it.
+ * `status`, `response.status`, `response.statusCode`) below 500, an `AbortError`, and whatever `isFailure` says of it.
  *
  * @throws TypeError, RangeError naming option, bound and value
  * @example
- * const breaker = new CircuitBreaker({ name: 'crm-sdk', failureThreshold: 3 })
+ * const breaker = new CircuitBreaker({ integration: 'crm-sdk', failureThreshold: 3 })
  * const contact = await breaker.execute(({ signal }) => sdk.getContact(id, { signal }))
  */
 export class CircuitBreaker {
-  readonly name: string
+  readonly integration: string
+  /** The circuit's key. */
+  readonly key: string
   readonly #settings: CircuitBreakerSettings
   readonly #circuits: CircuitStore
   readonly #reporter: Reporter
-  readonly #stopReporting: (() => void) | undefined
+  readonly #log: ChangeLog | undefined
+  readonly #held: HeldFunctions
 
   constructor(options: CircuitBreakerConfig = {}) {
-    objectOption('CircuitBreaker', options, [...optionNames, 'name', 'store', 'logger'])
-    const { name, store, logger: givenLogger, ...own } = options
-    this.#settings = resolveCircuitBreakerOptions(own)
-    this.name = stringOption('name', name ?? 'default')
-    const logger = loggerOption('logger', givenLogger)
-    this.#circuits = circuitStoreOption('store', store) ?? localCircuits(DEFAULT_MAX_CIRCUITS)
-    this.#reporter = new Reporter(this.name, logger)
-    this.#stopReporting = logger === undefined ? undefined : reportChanges(this.#circuits, this.#reporter)
-    // so that `state` and an operator's word know the options from the start
+    const { integration, key, store, logger, ...policy } = resolveOptions(
+      'CircuitBreaker',
+      configChecks,
+      options,
+    )
+    this.#settings = circuitBreakerSettings({ ...policy, key: undefined })
+    this.integration = integration
+    this.key = key
+    this.#circuits = store?.circuits ?? localCircuits(DEFAULT_MAX_CIRCUITS)
+    this.#reporter = new Reporter(integration, logger)
+    this.#held = new HeldFunctions(integration)
+    this.#log = logger === undefined ? undefined : new ChangeLog(this.#circuits, this.#reporter)
+    // so that `state` and an operator override know the options from the start
     this.#circuit()
   }
 
@@ -76,7 +108,7 @@ export class CircuitBreaker {
 
   /** The state with its numbers. */
   snapshot(): CircuitSnapshot {
-    return this.#circuits.state(this.name)
+    return this.#circuits.state(this.key)
   }
 
   /**
@@ -90,40 +122,42 @@ export class CircuitBreaker {
     options: ExecuteOptions = {},
   ): Promise<T> {
     if (typeof fn !== 'function') throw new TypeError(`\`fn\` must be a function, got ${String(fn)}`)
-    objectOption('execute', options, ['signal'])
-    const { signal } = options
+    const { signal } = resolveGiven('execute', executeChecks, options)
     signal?.throwIfAborted()
     const circuit = this.#circuit()
     const now = performance.now()
-    const admission = circuit.passing ? undefined : await admitted(circuit, now, signal)
-    if (isRefusal(admission)) throw refusalError(circuit, admission, { integration: this.name, attempts: 0 })
+    const admission = circuit.passing ? go : await this.#held.admitted(circuit, now, signal)
+    if (admission.kind === 'refused') {
+      throw refusalError(circuit, admission, { integration: this.integration, attempts: 0 })
+    }
     circuit.lastUsedAt = Math.max(circuit.lastUsedAt, now)
-    return await this.#run(fn, circuit, admission, signal)
+    return await this.#run(fn, circuit, admission.kind === 'probe' ? admission : undefined, signal)
   }
 
   /** Refuses everything until `reset`, in all processes that share the store. */
   isolate(): Promise<void> {
-    return this.#circuits.isolate(this.name)
+    return this.#circuits.isolate(this.key)
   }
 
   /** Admits everything until `reset`, whatever fails. */
   forceClose(): Promise<void> {
-    return this.#circuits.forceClose(this.name)
+    return this.#circuits.forceClose(this.key)
   }
 
   /** Closes the circuit, ends an override and forgets what was counted. */
   reset(): Promise<void> {
-    return this.#circuits.reset(this.name)
+    return this.#circuits.reset(this.key)
   }
 
-  /** Hands on what was counted and ends the logging. The store stays open. */
+  /** Ends the waits of calls with a `ShutdownError`, hands on what was counted and ends the logging. The store stays open. */
   async close(): Promise<void> {
-    this.#stopReporting?.()
+    this.#held.close()
+    this.#log?.close()
     await this.#circuits.flush()
   }
 
   #circuit(): Circuit {
-    return this.#circuits.circuit(this.name, this.#settings.policy)
+    return this.#circuits.circuit(this.key, this.#settings.policy, this.#log)
   }
 
   async #run<T>(
@@ -136,102 +170,40 @@ export class CircuitBreaker {
     const { generation } = circuit
     const startedAt = performance.now()
     const controller = new AbortController()
-    const ended = deferredRejection()
+    const ended = rejection()
     const end = (reason: unknown): void => {
       controller.abort(reason)
       ended.reject(reason)
     }
     const onAbort = (): void => end(outer?.reason)
     outer?.addEventListener('abort', onAbort, { once: true })
-    const { probeTimeoutMs } = policy
-    const stopWatch =
+    const errorContext = { integration: this.integration, attempts: 1 }
+    const running =
       probe === undefined
         ? undefined
-        : watchProbe(circuit, probe, () => end(this.#probeTimeout(probeTimeoutMs)))
+        : new RunningProbe(circuit, probe, { errorContext: () => errorContext, onTimeout: end })
     let result: ProbeResult = 'ok'
     try {
       return await Promise.race([fn({ signal: controller.signal }), ended.promise])
     } catch (error) {
       result = outer?.aborted === true || isAbort(error) ? 'void' : this.#resultOf(error)
-      throw error
+      throw error === controller.signal.reason && error !== outer?.reason ? addCallerStack(error) : error
     } finally {
-      stopWatch?.()
       outer?.removeEventListener('abort', onAbort)
-      const slow = result !== 'void' && performance.now() - startedAt >= policy.slowCallMs
-      if (probe !== undefined) circuit.settle(probe, slow ? 'fail' : result)
-      else if (result === 'ok' && !slow) circuit.succeeded(generation)
-      else if (result !== 'void') circuit.failed(generation, result === 'fail' ? 1 : 0, slow ? 1 : 0)
+      const slow = performance.now() - startedAt >= policy.slowCallMs
+      if (running === undefined) circuit.record(generation, result, slow)
+      else running.end(result, slow)
     }
   }
 
   #resultOf(error: unknown): ProbeResult {
-    const outcome = errorOutcome(error instanceof Error ? error : new Error(String(error)), true)
-    if (this.#settings.isFailure !== undefined) {
-      try {
-        return this.#settings.isFailure(outcome) ? 'fail' : 'ok'
-      } catch (failure) {
-        this.#reporter.hookFailed('isFailure', failure)
-      }
-    }
-    const status = statusOf(error)
-    if (status !== undefined) return isCircuitFailure(responseOutcome(status, {})) ? 'fail' : 'ok'
-    // what is no failure says nothing of the work: the refusal of a circuit within, a bad argument
-    return isCircuitFailure(outcome) ? 'fail' : 'void'
-  }
-
-  #probeTimeout(timeoutMs: number): RequestTimeoutError {
-    const message = `the probe of the circuit ${this.name} took longer than ${timeoutMs} ms`
-    return new RequestTimeoutError(message, {
-      scope: 'attempt',
-      timeoutMs,
-      integration: this.name,
-      attempts: 1,
-    })
-  }
-}
-
-/** Asks for admission; an abort ends the wait at once, and a probe granted too late goes back. */
-async function admitted(circuit: Circuit, now: number, signal: AbortSignal | undefined): Promise<Admission> {
-  const admission = circuit.admit(now)
-  if (!(admission instanceof Promise) || signal === undefined) return admission
-  const ended = deferredRejection()
-  const onAbort = (): void => ended.reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  void admission.then((granted) => {
-    if (signal.aborted && isProbe(granted)) circuit.settle(granted, 'void')
-  })
-  try {
-    const granted = await Promise.race([admission, ended.promise])
-    signal.throwIfAborted()
-    return granted
-  } finally {
-    signal.removeEventListener('abort', onAbort)
+    return attemptResult(errorOutcome(error, true), this.#settings, this.#reporter)
   }
 }
 
 /** A promise that only ever rejects, without an unhandledRejection when nobody waits for it any more. */
-function deferredRejection(): { promise: Promise<never>; reject: (reason: unknown) => void } {
-  let reject: (reason: unknown) => void = () => undefined
-  const promise = new Promise<never>((_resolve, give) => {
-    reject = give
-  })
-  promise.catch(() => undefined)
-  return { promise, reject }
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
-}
-
-function statusOf(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null) return undefined
-  const { statusCode, status, response } = error as {
-    statusCode?: unknown
-    status?: unknown
-    response?: unknown
-  }
-  for (const value of [statusCode, status, (response as { status?: unknown } | null | undefined)?.status]) {
-    if (typeof value === 'number' && Number.isInteger(value)) return value
-  }
-  return undefined
+function rejection(): PromiseWithResolvers<never> {
+  const ended = Promise.withResolvers<never>()
+  ended.promise.catch(() => undefined)
+  return ended
 }

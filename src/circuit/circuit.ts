@@ -1,61 +1,40 @@
 import type { CircuitStateName } from '../telemetry/channels.ts'
+import type { Scheduler } from '../time/clock.ts'
+import { type Admission, go, type Granted, type Probe, refuse } from './admission.ts'
+import { ChangeLogs } from './change-log.ts'
+import { Line } from './line/line.ts'
 import {
   acquire,
   control,
   type ControlAction,
-  createMachine,
-  type Machine,
   type ProbeResult,
   report,
   tripIfDue,
-  type View,
-  viewOf,
-} from './machine.ts'
-import { bucketMs, type CircuitPolicy } from './policy.ts'
-import type { SharedState } from './shared-state.ts'
+} from './machine/machine.ts'
+import type { CircuitPolicy } from './machine/policy.ts'
+import { createMachine, type Machine, type Step, type View, viewOf } from './machine/state.ts'
+import { changePolicy, copyView } from './machine/transitions.ts'
+import { addCounts, countSuccess, sumsOf } from './machine/window.ts'
+import type { CircuitLink } from './shared/link.ts'
+import type { SharedState } from './shared/shared-state.ts'
 import type { CircuitSnapshot } from './store.ts'
-import { CountWindow } from './window.ts'
-
-/** The right to one attempt through a half-open circuit; `settle` must be told what came of it. */
-export interface Probe {
-  readonly token: string
-  /** Granted by the store that processes share, not by this process alone. */
-  readonly shared: boolean
-  /** From before the store was asked, so that the lease there cannot end earlier than it does here. */
-  readonly startedAt: number
-}
-
-export interface Refusal {
-  /** When a call may be let through, in milliseconds, at least 1. */
-  readonly retryAfterMs: number
-}
-
-/** `undefined`: go, the circuit is closed. */
-export type Admission = Probe | Refusal | undefined
 
 /** What a circuit needs of the store that made it. */
 export interface CircuitHost {
   /** This process, in leases and reports. */
   readonly by: string
-  now(): number
+  readonly clock: Scheduler
+  /** Added to `clock.now()` in epochs: milliseconds since 1970. */
+  readonly offset: number
   moved(circuit: Circuit, from: CircuitStateName, here: boolean): void
-}
-
-/** What a circuit needs of a store that processes share. */
-export interface CircuitLink {
-  enqueue(circuit: Circuit): void
-  flushNow(circuit: Circuit): void
-  acquire(circuit: Circuit, now: number): Promise<Admission>
-  settle(circuit: Circuit, probe: Probe, result: ProbeResult): void
-  renew(circuit: Circuit, probe: Probe): void
 }
 
 let probes = 0
 
 /**
- * One circuit as this process sees it: the local view, and the counters of what its calls came to. Without a link the
- * machine in it is the authority. With one the shared machine is, of which this one is the copy, and it takes over
- * while the store is out of reach.
+ * One circuit as this process sees it: its view, and the counts of what its calls came to. Without a link its own
+ * machine decides. With a link the shared machine decides; its own one is a copy, and takes over while the store is out
+ * of reach.
  *
  * A healthy call reads `passing` and `generation`, and calls `succeeded`: no promise, no object, no clock.
  */
@@ -63,40 +42,54 @@ export class Circuit {
   readonly key: string
   /** Calls go through and are counted; else ask `admit`. */
   passing = true
-  /** What an attempt remembers of its admission: its result counts only while this is the same. */
+  /** Changes with each transition. An attempt remembers it: its result counts only while it is the same. */
   generation = 0
   /** When a call last came, on the host's clock; also the coarse clock of successes. */
   lastUsedAt = 0
   readonly machine: Machine
-  /** A breaker uses it with its own options; false while only an operator's word has made it, with the defaults. */
+  /** A breaker uses it with its own options; false while only an operator override has made it, with the defaults. */
   claimed = true
+  /** Its store has forgotten it: the next call of the key gets another one. */
+  evicted = false
   /** Present while a shared store stands behind it. */
   readonly shared: SharedState | undefined
   policy: CircuitPolicy
+  /** Who logs what becomes of it. */
+  readonly logs = new ChangeLogs()
   #localPolicy: CircuitPolicy
   readonly #host: CircuitHost
   readonly #link: CircuitLink | undefined
   #seenEpoch = 0
+  #line: Line | undefined
 
   constructor(
     key: string,
     policy: CircuitPolicy,
     host: CircuitHost,
-    offset: number,
     link?: CircuitLink,
     shared?: SharedState,
   ) {
     this.key = key
     this.policy = policy
     this.#localPolicy = { ...policy, quorum: 1 }
-    this.machine = createMachine(policy, offset)
+    this.machine = createMachine(policy)
     this.#host = host
     this.#link = link
     this.shared = shared
-    this.lastUsedAt = host.now()
+    this.lastUsedAt = host.clock.now()
   }
 
-  /** Whether the shared store decides now. */
+  /** The clock that everything here is measured on. */
+  get clock(): Scheduler {
+    return this.#host.clock
+  }
+
+  /** The calls of this process that wait out a short opening. */
+  get line(): Line {
+    return (this.#line ??= new Line(this))
+  }
+
+  /** The shared store decides now. */
   get #linked(): boolean {
     return this.shared !== undefined && !this.shared.degraded
   }
@@ -105,21 +98,27 @@ export class Circuit {
   admit(now: number): Admission | Promise<Admission> {
     const { phase, override } = this.machine
     this.lastUsedAt = Math.max(this.lastUsedAt, now)
-    if (this.passing) return undefined
-    if (override === 'isolated') return refusal(this.policy.timeoutMs)
-    if (phase.state === 'open' && now < phase.until) return refusal(phase.until - now)
+    if (this.passing) return go
+    if (override === 'isolated') return refuse(this.policy.timeoutMs)
+    if (phase.state === 'open' && now < phase.until) return refuse(phase.until - now)
     const { shared } = this
     if (shared !== undefined && this.#link !== undefined && !shared.degraded) {
-      if (shared.acquiring || now < shared.askAt) return refusal(shared.askAt - now)
+      if (shared.acquiring || now < shared.askAt) return refuse(shared.askAt - now)
       return this.#link.acquire(this, now)
     }
     return this.#acquireHere(now)
   }
 
+  /** What came of an attempt that was admitted under `generation`, unless it was a probe. */
+  record(generation: number, result: ProbeResult, slow: boolean): void {
+    if (result === 'ok' && !slow) this.succeeded(generation)
+    else if (result !== 'void') this.failed(generation, result === 'fail' ? 1 : 0, slow ? 1 : 0)
+  }
+
   /** A success of an attempt that was admitted under `generation`. */
   succeeded(generation: number): void {
     if (generation !== this.generation || this.machine.override !== undefined) return
-    this.machine.window.hit(this.lastUsedAt)
+    countSuccess(this.machine.window, this.lastUsedAt)
     const { shared } = this
     if (shared === undefined || shared.degraded) return
     shared.pending.total += 1
@@ -139,10 +138,10 @@ export class Circuit {
   #count(generation: number, total: number, failed: number, slow: number): void {
     // not passing: the body of a probe broke, whose success has counted already
     if (generation !== this.generation || !this.passing || this.machine.override !== undefined) return
-    const now = this.#host.now()
+    const now = this.#host.clock.now()
     const { machine, shared } = this
     this.lastUsedAt = Math.max(this.lastUsedAt, now)
-    machine.window.add(now, total, failed, slow)
+    addCounts(machine.window, now, { total, failed, slow })
     if (this.#linked && shared !== undefined) {
       shared.count(total, failed, slow)
       if (!shared.queued) this.#link?.enqueue(this)
@@ -154,28 +153,38 @@ export class Circuit {
 
   /** The shared store is out of reach from now on: what was counted here may be enough to open it. */
   takeOver(): void {
-    const now = this.#host.now()
-    const { failed, slow } = this.machine.window.sums(now)
+    const now = this.#host.clock.now()
+    const { failed, slow } = sumsOf(this.machine.window, now)
     if (this.passing && this.machine.override === undefined && failed + slow > 0) this.#tripHere(now)
   }
 
   #tripHere(now: number): void {
     const { machine } = this
     const from = machine.phase.state
-    const sums = machine.window.sums(now)
-    if (tripIfDue(machine, this.#localPolicy, now, sums, this.#host.by)) this.#moved(from, true)
+    if (tripIfDue(machine, this.#step(now), sumsOf(machine.window, now))) this.#moved(from, true)
   }
 
   /** What came of a probe. Must be called once per probe; a result of an older round counts nothing. */
-  settle(probe: Probe, result: ProbeResult): void {
-    if (probe.shared) {
-      this.#link?.settle(this, probe, result)
-      return
+  report(probe: Probe, result: ProbeResult): void {
+    if (probe.shared) this.#link?.report(this, probe, result)
+    else {
+      const now = this.#host.clock.now()
+      const from = this.machine.phase.state
+      report(this.machine, this.#step(now), probe.token, result)
+      this.#moved(from, true)
     }
-    const now = this.#host.now()
-    const from = this.machine.phase.state
-    report(this.machine, this.#localPolicy, now, this.view(now), this.#host.by, probe.token, result)
-    this.#moved(from, true)
+    if (result !== 'fail') this.slotFreed()
+  }
+
+  /** Nobody takes what was granted any more. */
+  giveBack(granted: Granted): void {
+    if (granted.kind === 'probe') this.report(granted, 'void')
+  }
+
+  /** A probe has ended, here or in another process: a store may be asked again, and those in line may try. */
+  slotFreed(): void {
+    if (this.shared !== undefined) this.shared.askAt = 0
+    this.#line?.wake()
   }
 
   /** Says that the probe still runs: to be called three times per lease. */
@@ -184,64 +193,59 @@ export class Circuit {
       this.#link?.renew(this, probe)
       return
     }
-    const now = this.#host.now()
-    acquire(this.machine, this.#localPolicy, now, this.view(now), this.#host.by, probe.token, true)
+    const now = this.#host.clock.now()
+    acquire(this.machine, this.#step(now), probe.token, true)
   }
 
   #acquireHere(now: number): Admission {
     const from = this.machine.phase.state
     const token = `${this.#host.by}-${++probes}`
-    const reply = acquire(this.machine, this.#localPolicy, now, this.view(now), this.#host.by, token, false)
+    const reply = acquire(this.machine, this.#step(now), token, false)
     this.#moved(from, true)
-    if (reply.result === 'denied') return refusal(reply.retryInMs)
-    return reply.result === 'granted' ? { token, shared: false, startedAt: now } : undefined
+    if (reply.result === 'denied') return refuse(reply.retryInMs)
+    return reply.result === 'granted' ? { kind: 'probe', token, shared: false, startedAt: now } : go
   }
 
-  /** An operator's word, for this process. */
+  /** An operator override, in this process. */
   control(action: ControlAction): void {
-    const now = this.#host.now()
+    const now = this.#host.clock.now()
     const from = this.machine.phase.state
-    control(this.machine, this.#localPolicy, now, this.view(now), this.#host.by, action)
+    control(this.machine, this.#step(now), action)
     this.#moved(from, true)
+  }
+
+  /** A step of its own machine: this process decides alone. */
+  #step(now: number): Step {
+    const { by, offset } = this.#host
+    return { policy: this.#localPolicy, now, offset, by, view: this.view(now) }
   }
 
   view(now: number): View {
     return viewOf(this.machine, now)
   }
 
-  /** Takes over what the shared store says. The first view of a closed circuit changes nothing for calls in flight. */
+  /** Takes over a view of the shared store. The first one of a closed circuit changes nothing for calls in flight. */
   apply(view: View, now: number): void {
     const { machine } = this
     const from = machine.phase.state
     const first = machine.epoch === 0 && view.state === 'closed' && view.override === undefined
-    machine.epoch = view.epoch
-    machine.trips = view.trips
-    machine.override = view.override
-    machine.by = view.by
-    if (first) {
-      this.#seenEpoch = view.epoch
-      return
-    }
-    machine.window.clear()
-    machine.reporters.clear()
-    if (view.state === 'open') machine.phase = { state: 'open', until: Math.ceil(now) + view.remainingMs }
-    else if (view.state === 'closed') machine.phase = { state: 'closed' }
-    else machine.phase = { state: 'half-open', successes: 0, leases: new Map() }
-    this.#moved(from, view.by === this.#host.by)
+    copyView(machine, view, now, first)
+    if (first) this.#seenEpoch = view.epoch
+    else this.#moved(from, view.by === this.#host.by)
   }
 
-  /** The options of the breaker that uses the key; until then an operator's word has made it with the defaults. */
+  /** The options of the breaker that uses the key; until then an operator override has made it with the defaults. */
   claim(policy: CircuitPolicy): void {
     this.claimed = true
     this.policy = policy
     this.#localPolicy = { ...policy, quorum: 1 }
-    this.machine.window = new CountWindow(bucketMs(policy))
+    changePolicy(this.machine, policy)
   }
 
   snapshot(): CircuitSnapshot {
     const { machine, shared } = this
-    const now = this.#host.now()
-    const here = machine.window.sums(now)
+    const now = this.#host.clock.now()
+    const here = sumsOf(machine.window, now)
     const sums = shared !== undefined && this.#linked ? shared.sums(here, now, this.policy) : here
     const { phase, override } = machine
     return {
@@ -268,10 +272,7 @@ export class Circuit {
       machine.override === 'forced-closed' ||
       (machine.override === undefined && machine.phase.state === 'closed')
     this.shared?.newRound()
+    this.#line?.wake()
     this.#host.moved(this, from, here)
   }
-}
-
-function refusal(retryAfterMs: number): Refusal {
-  return { retryAfterMs: Math.max(1, Math.ceil(retryAfterMs)) }
 }

@@ -1,14 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Call } from '../call/call.ts'
-import { errorOutcome, isCircuitFailure, type Outcome, responseOutcome } from '../call/outcome.ts'
-import { RequestTimeoutError } from '../errors.ts'
+import type { Attempt } from '../call/attempt.ts'
+import type { CancelHook } from '../call/cancel-hook.ts'
+import type { IntegrationErrorContext, RequestTimeoutError } from '../errors.ts'
+import { errorOutcome, responseOutcome } from '../http/outcome.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
-import type { Circuit, Probe } from './circuit.ts'
-import type { ProbeResult } from './machine.ts'
+import type { Probe } from './admission.ts'
+import { attemptResult } from './attempt-result.ts'
+import type { Circuit } from './circuit.ts'
+import type { ProbeResult } from './machine/machine.ts'
 import type { CircuitBreakerSettings } from './options.ts'
-import { watchProbe } from './probe-watch.ts'
+import { type ProbeOwner, RunningProbe } from './running-probe.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
 
@@ -16,41 +19,45 @@ type Controller = Dispatcher.DispatchController | null | undefined
 export interface HandlerContext {
   readonly settings: CircuitBreakerSettings
   readonly reporter: Reporter
+  /** Every answer below 500 is a success: no hook has a say, and none is too slow. */
+  readonly plain: boolean
 }
 
 /** An attempt that holds one of the circuit's slots. */
-interface WatchedProbe {
-  readonly probe: Probe
-  readonly onCancel: () => void
-  readonly stopWatch: () => void
+interface WatchedProbe extends CancelHook {
+  readonly running: RunningProbe
   controller: Dispatcher.DispatchController | undefined
 }
 
-/** One attempt through a circuit: records once what came of it, and a failure also when the body then breaks. */
-export class CircuitHandler implements Dispatcher.DispatchHandler {
+/**
+ * One attempt through a circuit: records once what came of it, and a failure also when the body then breaks.
+ *
+ * The methods that only pass on stand in every handler: a shared base class costs a call more than the repetition
+ * (`call/layer.ts`).
+ */
+export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
   readonly #context: HandlerContext
   readonly #circuit: Circuit
   readonly #generation: number
-  readonly #call: Call
+  readonly #attempt: Attempt
   readonly #handler: Dispatcher.DispatchHandler
   /** Only for probes: a closure for each call would cost as much as the rest of this layer. */
   #watched: WatchedProbe | undefined
-  #started = false
-  #result: 'ok' | 'fail' | 'void' | undefined
+  #result: ProbeResult | undefined
   /** The probe took too long: the caller has its error, and what the attempt still says is not let through. */
   #timedOut: RequestTimeoutError | undefined
 
   constructor(
     context: HandlerContext,
     circuit: Circuit,
-    call: Call,
+    attempt: Attempt,
     handler: Dispatcher.DispatchHandler,
     probe: Probe | undefined,
   ) {
     this.#context = context
     this.#circuit = circuit
     this.#generation = circuit.generation
-    this.#call = call
+    this.#attempt = attempt
     this.#handler = handler
     if (probe !== undefined) this.#watch(probe)
   }
@@ -61,7 +68,7 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
       controller.abort(this.#timedOut)
       return
     }
-    this.#started = true
+    this.#attempt.started = true
     if (this.#watched !== undefined) this.#watched.controller = controller
     this.#handler.onRequestStart?.(controller, context)
   }
@@ -84,7 +91,18 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
     statusMessage?: string,
   ): void {
     if (this.#timedOut !== undefined) return
-    if (statusCode >= 200 && this.#result === undefined) this.#responded(statusCode, headers)
+    if (statusCode >= 200 && this.#result === undefined) {
+      // what `attemptResult` would say, for nearly every response, without an outcome made for it
+      if (
+        statusCode < 500 &&
+        this.#context.plain &&
+        this.#attempt.verdict === undefined &&
+        this.#watched === undefined
+      ) {
+        this.#result = 'ok'
+        this.#circuit.succeeded(this.#generation)
+      } else this.#attempt.call.runInAsyncScope(this.#judge, this, statusCode, headers)
+    }
     this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
   }
 
@@ -98,12 +116,16 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(controller: Controller, error: Error): void {
     if (this.#timedOut !== undefined) return
+    this.#attempt.call.runInAsyncScope(this.#failed, this, error)
+    this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
+  }
+
+  #failed(error: Error): void {
     const result = this.#resultOf(error)
     if (this.#result === 'ok' && result === 'fail') {
       this.#result = 'fail'
       this.#circuit.broke(this.#generation)
     } else this.#record(result, false)
-    this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
   }
 
   onResponseStarted(): void {
@@ -123,55 +145,41 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
     this.#record('void', false)
   }
 
-  #responded(statusCode: number, headers: IncomingHttpHeaders): void {
-    const { settings } = this.#context
-    const { verdict } = this.#call
-    const failed =
-      settings.isFailure === undefined && verdict === undefined
-        ? statusCode >= 500
-        : this.#isFailure(responseOutcome(statusCode, headers, verdict))
+  /** In the caller's async context, not in that of whoever opened the connection: hooks run, and the circuit may move. */
+  #judge(statusCode: number, headers: IncomingHttpHeaders): void {
+    const { settings, reporter } = this.#context
     const { slowCallMs } = settings.policy
-    const slow = slowCallMs !== Infinity && performance.now() - this.#call.attemptStartedAt >= slowCallMs
-    this.#record(failed ? 'fail' : 'ok', slow)
+    const slow = slowCallMs !== Infinity && performance.now() - this.#attempt.startedAt >= slowCallMs
+    const outcome = responseOutcome(statusCode, headers, this.#attempt.verdict)
+    this.#record(attemptResult(outcome, settings, reporter), slow)
   }
 
   #record(result: ProbeResult, slow: boolean): void {
     if (this.#result !== undefined) return
     this.#result = result
-    if (this.#watched !== undefined)
-      this.#settleProbe(this.#watched, result === 'ok' && slow ? 'fail' : result)
-    else if (result === 'ok' && !slow) this.#circuit.succeeded(this.#generation)
-    else if (result !== 'void')
-      this.#circuit.failed(this.#generation, result === 'fail' ? 1 : 0, slow ? 1 : 0)
-  }
-
-  #settleProbe({ probe, stopWatch, onCancel }: WatchedProbe, result: ProbeResult): void {
-    stopWatch()
-    this.#call.offCancel(onCancel)
-    this.#circuit.settle(probe, result)
+    if (this.#watched === undefined) this.#circuit.record(this.#generation, result, slow)
+    else {
+      this.#attempt.call.offCancel(this.#watched)
+      this.#watched.running.end(result, slow)
+    }
   }
 
   #watch(probe: Probe): void {
-    const onCancel = (): void => this.#cancel()
-    this.#call.onCancel(onCancel)
-    const stopWatch = watchProbe(this.#circuit, probe, () => this.#expire())
-    this.#watched = { probe, onCancel, stopWatch, controller: undefined }
+    this.#watched = {
+      running: new RunningProbe(this.#circuit, probe, this),
+      controller: undefined,
+      nextCancelHook: undefined,
+      cancelled: () => this.#cancel(),
+    }
+    this.#attempt.call.onCancel(this.#watched)
   }
 
-  #expire(): void {
-    const call = this.#call
-    const timeoutMs = this.#context.settings.policy.probeTimeoutMs
-    const error = new RequestTimeoutError(
-      `the probe of the circuit ${this.#circuit.key} took longer than ${timeoutMs} ms`,
-      {
-        scope: 'attempt',
-        timeoutMs,
-        integration: this.#context.reporter.integration,
-        method: call.method,
-        url: call.redactedUrl,
-        attempts: call.attempt,
-      },
-    )
+  errorContext(): IntegrationErrorContext {
+    const { method, redactedUrl: url, attempts } = this.#attempt.call
+    return { integration: this.#context.reporter.integration, method, url, attempts }
+  }
+
+  onTimeout(error: RequestTimeoutError): void {
     this.#timedOut = error
     this.#record('fail', false)
     const controller = this.#watched?.controller
@@ -179,26 +187,13 @@ export class CircuitHandler implements Dispatcher.DispatchHandler {
     this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
   }
 
-  /** An error that says nothing of the server is void: a cancellation, a closed dispatcher, a bad argument. */
+  /** A cancellation is void, as is what was thrown before anything was sent. */
   #resultOf(error: Error): ProbeResult {
-    const outcome = errorOutcome(error, this.#started || this.#result !== undefined)
+    const outcome = errorOutcome(error, this.#attempt.started || this.#result !== undefined)
     const aborted =
       error?.name === 'AbortError' && outcome.kind === 'error' && outcome.code !== 'ERR_PROXY_REFUSED'
-    if (this.#call.cancelled || aborted || error === this.#call.thrown) return 'void'
-    if (this.#isFailure(outcome)) return 'fail'
-    return this.#context.settings.isFailure === undefined ? 'void' : 'ok'
-  }
-
-  /** The user's word; where the hook throws, the default. */
-  #isFailure(outcome: Outcome): boolean {
+    if (this.#attempt.call.cancelled || aborted || error === this.#attempt.thrown) return 'void'
     const { settings, reporter } = this.#context
-    if (settings.isFailure !== undefined) {
-      try {
-        return settings.isFailure(outcome)
-      } catch (error) {
-        reporter.hookFailed('isFailure', error)
-      }
-    }
-    return isCircuitFailure(outcome)
+    return attemptResult(outcome, settings, reporter)
   }
 }

@@ -1,29 +1,36 @@
 import type { Dispatcher } from 'undici'
-import type { Call } from '../call/call.ts'
+import type { Attempt } from '../call/attempt.ts'
 import { type CallRequest, requestOf } from '../call/call-request.ts'
-import { interceptor, send } from '../call/layer.ts'
-import { objectOption, stringOption } from '../options.ts'
+import type { Call } from '../call/call.ts'
+import { interceptor, type LayerInterceptor, send } from '../call/layer.ts'
+import { Waits } from '../call/wait.ts'
+import { type Checks, optional, resolveOptions, withDefault } from '../checks.ts'
+import { integrationOption, stringOption } from '../options.ts'
+import { storeOption } from '../store.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
-import type { Admission, Circuit } from './circuit.ts'
+import type { Granted } from './admission.ts'
+import { ChangeLog } from './change-log.ts'
+import type { Circuit } from './circuit.ts'
 import { CircuitHandler, type HandlerContext } from './handler.ts'
-import {
-  circuitBreakerOptionNames,
-  type CircuitBreakerOptions,
-  resolveCircuitBreakerOptions,
-} from './options.ts'
+import { HeldAttempt, type HeldContext } from './line/held-attempt.ts'
 import { localCircuits } from './local-circuits.ts'
+import {
+  circuitBreakerChecks,
+  type CircuitBreakerOptions,
+  type CircuitBreakerPolicy,
+  circuitBreakerSettings,
+  type CircuitBreakerSettings,
+} from './options.ts'
 import { DEFAULT_MAX_CIRCUITS } from './registry.ts'
-import { isProbe, isRefusal, refusalError } from './refusal.ts'
-import { reportChanges } from './report-changes.ts'
-import { circuitStoreOption, type Circuits, type CircuitStore } from './store.ts'
+import type { Circuits, CircuitStore } from './store.ts'
 
 export type { CircuitBreakerOptions } from './options.ts'
 export type { Circuits, CircuitSnapshot, CircuitStore, CircuitStoreChange } from './store.ts'
 
 /** Options of `circuitBreaker` used by itself. */
 export interface CircuitBreakerInterceptorOptions extends CircuitBreakerOptions {
-  /** The integration's name in errors and logs. Default 'default'. */
-  name?: string
+  /** The label in errors and logs. Default 'default'. */
+  integration?: string
   /** Where circuits are kept: `memoryStore()`, `redisStore(redis)`. Default: in this process, for this breaker alone. */
   store?: { readonly circuits: CircuitStore }
   /** Logs of transitions, and of the store's loss and return. */
@@ -32,14 +39,14 @@ export interface CircuitBreakerInterceptorOptions extends CircuitBreakerOptions 
 
 export interface CircuitBreakerInterceptor extends Dispatcher.DispatcherComposeInterceptor {
   readonly circuits: Circuits
-  /** Hands on what was counted and ends the logging. The store stays open. */
+  /** Ends the waits of calls, hands on what was counted and ends the logging. The store stays open. */
   close(): Promise<void>
 }
 
 /**
  * Stops calling what keeps failing: after enough failures in a window calls are refused at once with a
  * `CircuitBreakerOpenError`, until after `timeoutMs` a few probes find that it works again. One circuit per origin
- * unless `key` says otherwise. Place it inside `retry`, so that it sees every attempt.
+ * unless `key` says otherwise; none for a request without either. Place it inside `retry`, so that it sees every attempt.
  *
  * A result is recorded when the response's headers arrive, and a failure also when the body then breaks. Not counted:
  * 429 and other 4xx, cancellations, and results of attempts that began before the last transition.
@@ -51,104 +58,113 @@ export interface CircuitBreakerInterceptor extends Dispatcher.DispatcherComposeI
  * breaker.circuits.state('https://api.example.com').state // 'closed'
  */
 export function circuitBreaker(options: CircuitBreakerInterceptorOptions = {}): CircuitBreakerInterceptor {
-  objectOption('circuitBreaker', options, [...circuitBreakerOptionNames, 'name', 'store', 'logger'])
-  const { name: givenName, store, logger: givenLogger, ...own } = options
-  const settings = resolveCircuitBreakerOptions(own)
-  const name = stringOption('name', givenName ?? 'default')
-  const logger = loggerOption('logger', givenLogger)
-  const circuits = circuitStoreOption('store', store) ?? localCircuits(DEFAULT_MAX_CIRCUITS)
-  const reporter = new Reporter(name, logger)
-  const stopReporting = logger === undefined ? undefined : reportChanges(circuits, reporter)
+  const { integration, store, logger, ...policy } = resolveOptions(
+    'circuitBreaker',
+    interceptorChecks,
+    options,
+  )
+  const circuits = store?.circuits ?? localCircuits(DEFAULT_MAX_CIRCUITS)
+  return circuitBreakerInterceptor(
+    circuitBreakerSettings(policy),
+    circuits,
+    new Reporter(integration, logger),
+  )
+}
+
+interface InterceptorPolicy extends CircuitBreakerPolicy {
+  readonly integration: string
+  readonly store: { readonly circuits: CircuitStore } | undefined
+  readonly logger: Logger | undefined
+}
+
+const interceptorChecks: Checks<CircuitBreakerInterceptorOptions, InterceptorPolicy> = {
+  ...circuitBreakerChecks,
+  integration: withDefault(integrationOption, 'default'),
+  store: optional((name, value) => storeOption(name, value, 'circuits')),
+  logger: loggerOption,
+}
+
+/** The interceptor of options that are already checked. */
+export function circuitBreakerInterceptor(
+  settings: CircuitBreakerSettings,
+  circuits: CircuitStore,
+  reporter: Reporter,
+): CircuitBreakerInterceptor & LayerInterceptor {
+  const { integration } = reporter
+  const log = reporter.logs ? new ChangeLog(circuits, reporter) : undefined
   const { policy, key } = settings
-  const context: HandlerContext = { settings, reporter }
+  const plain = settings.isFailure === undefined && policy.slowCallMs === Infinity
+  const context: HandlerContext = { settings, reporter, plain }
 
-  const circuitOf = (call: Call): Circuit =>
-    circuits.circuit(key === undefined ? call.origin : keyOf(call, key, reporter), policy)
+  const waits = new Waits(integration)
+  const held: HeldContext = { integration, waits }
 
-  const breaker = interceptor((dispatch) => {
-    const enter = (
+  const warnOnce = withoutCircuit()
+
+  // nearly always that of the next call too
+  let last: Circuit | undefined
+  const circuitOf = (call: Call): Circuit | undefined => {
+    const name = key === undefined ? call.origin : reporter.guard('key', call.origin, madeKey, key, call)
+    if (last !== undefined && last.key === name && !last.evicted) return last
+    last = name === '' ? undefined : circuits.circuit(name, policy, log)
+    if (last === undefined) warnOnce(call)
+    return last
+  }
+
+  const breaker = interceptor(integration, (next) => {
+    const hold = (
       circuit: Circuit,
-      admission: Admission,
-      call: Call,
+      attempt: Attempt,
       callOptions: Dispatcher.DispatchOptions,
       handler: Dispatcher.DispatchHandler,
     ): boolean => {
-      if (isRefusal(admission)) {
-        call.refused()
-        const error = refusalError(circuit, admission, {
-          integration: name,
-          method: call.method,
-          url: call.redactedUrl,
-          attempts: call.attempt,
-        })
-        handler.onResponseError?.(call.controller, error)
-        return true
+      const go = (granted: Granted): boolean => {
+        const probe = granted.kind === 'probe' ? granted : undefined
+        const own = new CircuitHandler(context, circuit, attempt, handler, probe)
+        return send(next, attempt, callOptions, own)
       }
-      const own = new CircuitHandler(
-        context,
-        circuit,
-        call,
-        handler,
-        isProbe(admission) ? admission : undefined,
-      )
-      return send(dispatch, call, callOptions, own)
-    }
-
-    /** A shared store has to grant a probe. */
-    const waitFor = (
-      admission: Promise<Admission>,
-      circuit: Circuit,
-      call: Call,
-      callOptions: Dispatcher.DispatchOptions,
-      handler: Dispatcher.DispatchHandler,
-    ): boolean => {
-      let over = false
-      const stop = (): void => void (over = true)
-      call.waiting = stop
-      void admission.then((granted) => {
-        if (over || call.finished) {
-          if (isProbe(granted)) circuit.settle(granted, 'void')
-          return
-        }
-        if (call.waiting === stop) call.waiting = undefined
-        enter(circuit, granted, call, callOptions, handler)
-      })
-      return true
+      return new HeldAttempt(held, circuit, attempt, handler, go).enter()
     }
 
     // no closure in here: what it captures would be allocated for each healthy call
-    return (call, callOptions, handler) => {
-      const circuit = circuitOf(call)
+    return (attempt, callOptions, handler) => {
+      const circuit = circuitOf(attempt.call)
+      if (circuit === undefined) return next(attempt, callOptions, handler)
       if (circuit.passing) {
-        if (call.attemptStartedAt > circuit.lastUsedAt) circuit.lastUsedAt = call.attemptStartedAt
-        return send(
-          dispatch,
-          call,
-          callOptions,
-          new CircuitHandler(context, circuit, call, handler, undefined),
-        )
+        if (attempt.startedAt > circuit.lastUsedAt) circuit.lastUsedAt = attempt.startedAt
+        return next(attempt, callOptions, new CircuitHandler(context, circuit, attempt, handler, undefined))
       }
-      const admission = circuit.admit(performance.now())
-      return admission instanceof Promise
-        ? waitFor(admission, circuit, call, callOptions, handler)
-        : enter(circuit, admission, call, callOptions, handler)
+      return hold(circuit, attempt, callOptions, handler)
     }
   })
 
   return Object.assign(breaker, {
     circuits,
     async close(): Promise<void> {
-      stopReporting?.()
+      waits.close()
+      log?.close()
       await circuits.flush()
     },
   })
 }
 
-function keyOf(call: Call, key: (request: CallRequest) => string, reporter: Reporter): string {
-  try {
-    return stringOption('key', key(requestOf(call)))
-  } catch (error) {
-    reporter.hookFailed('key', error)
-    return call.origin
+/**
+ * All calls whose origin nobody tells would share one circuit, and one provider's outage would stop the calls to the
+ * others. So they have none, and it is said once.
+ */
+function withoutCircuit(): (call: Call) => void {
+  let told = false
+  return ({ method, redactedUrl }) => {
+    if (told) return
+    told = true
+    process.emitWarning(
+      `${method} ${redactedUrl} has no origin, and so no circuit: ask by url or with \`origin\`, compose each pool of a ` +
+        'BalancedPool in its `factory`, or name the circuit by `circuitBreaker.key`',
+      'ResilienceWarning',
+    )
   }
+}
+
+function madeKey(make: (request: CallRequest) => string, call: Call): string {
+  return stringOption('key', make(requestOf(call)))
 }

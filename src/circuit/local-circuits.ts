@@ -1,16 +1,17 @@
-import type { ControlAction } from './machine.ts'
+import { type Scheduler, systemScheduler } from '../time/clock.ts'
+import type { ControlAction } from './machine/machine.ts'
 import { CircuitRegistry } from './registry.ts'
 import type { CircuitStore } from './store.ts'
 
 /** Circuits of this process alone: everything happens synchronously, nothing outlives the process, no timers. */
-export function localCircuits(maxCircuits: number): CircuitStore {
-  const registry = new CircuitRegistry({ maxCircuits })
+export function localCircuits(maxCircuits: number, clock: Scheduler = systemScheduler): CircuitStore {
+  const registry = new CircuitRegistry({ maxCircuits, clock })
   const control = (key: string, action: ControlAction): Promise<void> => {
     registry.anyCircuit(key).control(action)
     return Promise.resolve()
   }
   return {
-    circuit: (key, policy) => registry.circuit(key, policy),
+    circuit: (key, policy, log) => registry.circuit(key, policy, log),
     state: (key) => registry.state(key),
     list: () => registry.list(),
     isolate: (key) => control(key, 'isolate'),

@@ -1,29 +1,48 @@
 import type { CallRequest } from '../call/call-request.ts'
-import type { Outcome } from '../call/outcome.ts'
-import { durationOption, functionOption, integerOption, numberOption, objectOption } from '../options.ts'
-import type { CircuitPolicy } from './policy.ts'
+import { type Checks, duration, integer, number, resolveOptions, withDefault } from '../checks.ts'
+import type { Outcome } from '../http/outcome.ts'
+import { hookOption, numberOption, shown } from '../options.ts'
+import type { CircuitPolicy } from './machine/policy.ts'
 
 export interface CircuitBreakerOptions {
-  /** Failures within `windowMs` that open the circuit, if they are also `failureRate` of the requests. Default 5. */
+  /** Failures within `windowMs` that open the circuit, if the requests also carry `failureRate`. Default 10. */
   failureThreshold?: number
-  /** The least share of failures among the requests of the window, 0 to 1. Default 0.5; 0 lets the count alone decide. */
+  /**
+   * The share of failures that the requests of the window must carry surely, 0 to 1: at 99 % confidence (score test), or
+   * all of them have failed. 19 of 20 are surely 0.7, 18 of 20 are not yet. Default 0.7; 0 lets the count alone decide.
+   */
   failureRate?: number
-  /** How long a result counts, in milliseconds; forgotten in tenths. Default 30,000. */
+  /** How long a result counts, in milliseconds; forgotten in tenths. Default 10,000. */
   windowMs?: number
   /** Requests in the window before anything opens the circuit. Default: `failureThreshold`. */
   minimumRequests?: number
-  /** How long the circuit stays open before it lets a probe through, in milliseconds. Default 30,000. */
+  /** How long the circuit first stays open before it lets a probe through, in milliseconds. Default 1,000. */
   timeoutMs?: number
-  /** The most that `timeoutMs` grows to: it doubles at each failed recovery. Default 300,000, or `timeoutMs` if longer. */
+  /**
+   * The most that `timeoutMs` grows to: it doubles at each failed recovery, and goes on where it was when the circuit
+   * opens again within `windowMs` after closing. Default 30,000, or `timeoutMs` if longer.
+   */
   maxTimeoutMs?: number
   /** Probes in flight at once when half-open, over all processes that share the store, and successes that close. Default 2. */
   halfOpenMaxAttempts?: number
+  /**
+   * The longest that a call waits for a circuit that is open for a short time, in milliseconds, over all its attempts;
+   * then it is refused. Only openings no longer than this are waited out: with the defaults the first three in a row (1, 2
+   * and 4 s). A waiting call uses up no attempt; no attempt timeout runs, the total timeout does. Any method may wait:
+   * nothing was sent. Default 5,000; 0 refuses at once.
+   */
+  maxWaitMs?: number
+  /** Calls of this process that wait for one circuit at once. Beyond it calls are refused at once. Default 250. */
+  maxWaiting?: number
   /**
    * A response whose headers take this long, in milliseconds, is slow. Slow calls of the share `slowCallRate` open the
    * circuit, and a slow probe has failed. Default: slow calls do not count.
    */
   slowCallMs?: number
-  /** The share of slow calls among the requests of the window, above 0 to 1. Default 0.5. Needs `slowCallMs`. */
+  /**
+   * The share of slow calls that the requests of the window must carry as surely as `failureRate`, above 0 to 1. Default
+   * 0.5. Needs `slowCallMs`.
+   */
   slowCallRate?: number
   /**
    * Processes that must have seen failures within the window before a shared circuit opens, 1 to 64: above 1, one
@@ -38,7 +57,10 @@ export interface CircuitBreakerOptions {
    * `headersTimeout` would end it. An attempt timeout bounds probes as well.
    */
   probeTimeoutMs?: number
-  /** Which circuit a request belongs to. Default: its origin. A hook that throws counts as the default. */
+  /**
+   * Which circuit a request belongs to. Default: its origin; a request without one (a BalancedPool that is asked by path)
+   * has no circuit. A hook that throws counts as the default.
+   */
   key?: (request: CallRequest) => string
   /**
    * Whether an outcome counts against the circuit. Default: network errors, timeouts and statuses of 500 and more, or
@@ -55,65 +77,64 @@ export interface CircuitBreakerSettings {
   readonly isFailure: ((outcome: Outcome) => boolean) | undefined
 }
 
-export const circuitBreakerOptionNames: readonly (keyof CircuitBreakerOptions)[] = [
-  'failureThreshold',
-  'failureRate',
-  'windowMs',
-  'minimumRequests',
-  'timeoutMs',
-  'maxTimeoutMs',
-  'halfOpenMaxAttempts',
-  'slowCallMs',
-  'slowCallRate',
-  'quorum',
-  'probeTimeoutMs',
-  'key',
-  'isFailure',
-]
-
 /** The lease of a probe whose process is alive is renewed three times as often. */
 const LEASE_MS = 10_000
+
+/** The options with every default filled in, as flat as they were given. */
+export type CircuitBreakerPolicy = Omit<CircuitPolicy, 'leaseMs'> & Omit<CircuitBreakerSettings, 'policy'>
+
+/** What a breaker for functions, which is one circuit, has as well. */
+export const circuitChecks: Checks<Omit<CircuitBreakerOptions, 'key'>, Omit<CircuitBreakerPolicy, 'key'>> = {
+  failureThreshold: withDefault(integer({ min: 1 }), 10),
+  failureRate: withDefault(number({ max: 1 }), 0.7),
+  windowMs: withDefault(duration({ min: 1 }), 10_000),
+  minimumRequests: withDefault(integer({ min: 1 }), ({ failureThreshold }) => failureThreshold),
+  timeoutMs: withDefault(duration({ min: 1 }), 1_000),
+  maxTimeoutMs: withDefault(duration({ min: ({ timeoutMs }) => timeoutMs }), ({ timeoutMs }) =>
+    Math.max(30_000, timeoutMs),
+  ),
+  halfOpenMaxAttempts: withDefault(integer({ min: 1, max: 100 }), 2),
+  maxWaitMs: withDefault(duration(), 5_000),
+  maxWaiting: withDefault(integer({ min: 1 }), 250),
+  slowCallMs: withDefault(duration({ min: 1 }), Infinity),
+  slowCallRate: withDefault(slowCallRateOption, ({ slowCallMs }) => (slowCallMs === Infinity ? 0 : 0.5)),
+  quorum: withDefault(integer({ min: 1, max: 64 }), 1),
+  probeTimeoutMs: withDefault(duration({ min: 1 }), 300_000),
+  isFailure: hookOption,
+}
+
+/** The options of a circuit breaker: each with its bound and its default. */
+export const circuitBreakerChecks: Checks<CircuitBreakerOptions, CircuitBreakerPolicy> = {
+  ...circuitChecks,
+  key: hookOption,
+}
+
+function slowCallRateOption(
+  name: string,
+  value: unknown,
+  { slowCallMs }: Pick<CircuitPolicy, 'slowCallMs'>,
+): number {
+  if (slowCallMs === Infinity) {
+    throw new TypeError(`\`${name}\` needs \`slowCallMs\`, got ${shown(value)} without it`)
+  }
+  const rate = numberOption(name, value, { min: 0, max: 1 })
+  if (rate === 0) throw new RangeError(`\`${name}\` must be a number > 0 and <= 1, got 0`)
+  return rate
+}
+
+/** The settings that the options make. */
+export function circuitBreakerSettings({
+  key,
+  isFailure,
+  ...policy
+}: CircuitBreakerPolicy): CircuitBreakerSettings {
+  return { policy: { ...policy, leaseMs: LEASE_MS }, key, isFailure }
+}
 
 /**
  * Checks options and fills in the defaults.
  * @throws TypeError, RangeError naming option, bound and value
  */
 export function resolveCircuitBreakerOptions(options: CircuitBreakerOptions): CircuitBreakerSettings {
-  objectOption('circuitBreaker', options, circuitBreakerOptionNames)
-  const failureThreshold = integerOption('failureThreshold', options.failureThreshold ?? 5, { min: 1 })
-  const timeoutMs = durationOption('timeoutMs', options.timeoutMs ?? 30_000, 1)
-  const maxTimeoutMs = durationOption(
-    'maxTimeoutMs',
-    options.maxTimeoutMs ?? Math.max(300_000, timeoutMs),
-    timeoutMs,
-  )
-  if (options.slowCallRate !== undefined && options.slowCallMs === undefined) {
-    throw new TypeError(`\`slowCallRate\` needs \`slowCallMs\`, got ${options.slowCallRate} without it`)
-  }
-  const slow = options.slowCallMs !== undefined
-  const slowCallRate = numberOption('slowCallRate', options.slowCallRate ?? 0.5, { min: 0, max: 1 })
-  if (slowCallRate === 0) throw new RangeError('`slowCallRate` must be a number > 0 and <= 1, got 0')
-  return {
-    policy: {
-      failureThreshold,
-      failureRate: numberOption('failureRate', options.failureRate ?? 0.5, { min: 0, max: 1 }),
-      windowMs: durationOption('windowMs', options.windowMs ?? 30_000, 1),
-      minimumRequests: integerOption('minimumRequests', options.minimumRequests ?? failureThreshold, {
-        min: 1,
-      }),
-      timeoutMs,
-      maxTimeoutMs,
-      halfOpenMaxAttempts: integerOption('halfOpenMaxAttempts', options.halfOpenMaxAttempts ?? 2, {
-        min: 1,
-        max: 100,
-      }),
-      slowCallMs: slow ? durationOption('slowCallMs', options.slowCallMs, 1) : Infinity,
-      slowCallRate: slow ? slowCallRate : 0,
-      quorum: integerOption('quorum', options.quorum ?? 1, { min: 1, max: 64 }),
-      probeTimeoutMs: durationOption('probeTimeoutMs', options.probeTimeoutMs ?? 300_000, 1),
-      leaseMs: LEASE_MS,
-    },
-    key: functionOption('key', options.key),
-    isFailure: functionOption('isFailure', options.isFailure),
-  }
+  return circuitBreakerSettings(resolveOptions('circuitBreaker', circuitBreakerChecks, options))
 }

@@ -5,20 +5,23 @@ import {
   type CircuitStateName,
   type StoreDegradedEvent,
 } from '../telemetry/channels.ts'
-import { Circuit, type CircuitHost, type CircuitLink } from './circuit.ts'
+import { type Scheduler, systemScheduler } from '../time/clock.ts'
+import type { ChangeLog } from './change-log.ts'
+import { Circuit, type CircuitHost } from './circuit.ts'
+import type { CircuitPolicy } from './machine/policy.ts'
 import { resolveCircuitBreakerOptions } from './options.ts'
-import type { CircuitPolicy } from './policy.ts'
-import type { SharedState } from './shared-state.ts'
+import type { CircuitLink } from './shared/link.ts'
+import type { SharedState } from './shared/shared-state.ts'
 import type { CircuitSnapshot, CircuitStoreChange } from './store.ts'
 
 /** Circuits kept per process and store unless the user says otherwise. */
 export const DEFAULT_MAX_CIRCUITS = 1_000
 
-export interface RegistryOptions {
+interface RegistryOptions {
   readonly maxCircuits: number
   readonly by?: string
-  readonly now?: () => number
-  /** Milliseconds since 1970 at `now() === 0`. */
+  readonly clock?: Scheduler
+  /** Milliseconds since 1970 at `clock.now() === 0`. */
   readonly offset?: number
   readonly link?: CircuitLink
   readonly share?: (key: string) => SharedState
@@ -30,13 +33,11 @@ export function makeProcessId(): string {
   return `${process.pid.toString(36)}-${randomBytes(6).toString('hex')}`
 }
 
-const steadyNow = (): number => performance.now()
-
 /** The circuits of one store in this process: made on demand, bounded, and what listeners are told of them. */
 export class CircuitRegistry implements CircuitHost {
   readonly by: string
-  readonly now: () => number
-  /** Added to `now` in epochs; a shared store corrects it to the server's clock. */
+  readonly clock: Scheduler
+  /** Added to `clock.now()` in epochs; a shared store corrects it to the server's clock. */
   offset: number
   readonly #options: RegistryOptions
   readonly #circuits = new Map<string, Circuit>()
@@ -45,7 +46,7 @@ export class CircuitRegistry implements CircuitHost {
   constructor(options: RegistryOptions) {
     this.#options = options
     this.by = options.by ?? makeProcessId()
-    this.now = options.now ?? steadyNow
+    this.clock = options.clock ?? systemScheduler
     this.offset = options.offset ?? performance.timeOrigin
   }
 
@@ -53,14 +54,14 @@ export class CircuitRegistry implements CircuitHost {
     return this.#circuits.get(key)
   }
 
-  circuit(key: string, policy: CircuitPolicy): Circuit {
-    const known = this.#circuits.get(key)
-    if (known === undefined) return this.#make(key, policy)
-    if (!known.claimed) known.claim(policy)
-    return known
+  circuit(key: string, policy: CircuitPolicy, log?: ChangeLog): Circuit {
+    const circuit = this.#circuits.get(key) ?? this.#make(key, policy)
+    if (!circuit.claimed) circuit.claim(policy)
+    if (log !== undefined && log !== circuit.logs.last) circuit.logs.add(log)
+    return circuit
   }
 
-  /** For an operator's word about a key that no breaker may have used yet. */
+  /** For an operator override of a key that no breaker may have used yet. */
   anyCircuit(key: string): Circuit {
     const known = this.#circuits.get(key)
     if (known !== undefined) return known
@@ -71,10 +72,6 @@ export class CircuitRegistry implements CircuitHost {
 
   values(): IterableIterator<Circuit> {
     return this.#circuits.values()
-  }
-
-  get size(): number {
-    return this.#circuits.size
   }
 
   state(key: string): CircuitSnapshot {
@@ -95,10 +92,12 @@ export class CircuitRegistry implements CircuitHost {
   }
 
   moved(circuit: Circuit, from: CircuitStateName, here: boolean): void {
-    if (this.#listeners.size === 0 && !channels.circuitChanged.hasSubscribers) return
+    const log = circuit.logs.first
+    if (this.#listeners.size === 0 && !channels.circuitChanged.hasSubscribers && log === undefined) return
     const { state: to, epoch, retryAfterMs, override } = circuit.snapshot()
     const event: CircuitChangedEvent = { key: circuit.key, from, to, epoch, retryAfterMs, override, here }
     if (channels.circuitChanged.hasSubscribers) channels.circuitChanged.publish(event)
+    log?.circuitChanged(event)
     this.#tell({ type: 'circuit', event })
   }
 
@@ -120,7 +119,7 @@ export class CircuitRegistry implements CircuitHost {
   #make(key: string, policy: CircuitPolicy): Circuit {
     const { link, share, maxCircuits } = this.#options
     while (this.#circuits.size >= maxCircuits) this.#evict()
-    const circuit = new Circuit(key, policy, this, this.offset, link, share?.(key))
+    const circuit = new Circuit(key, policy, this, link, share?.(key))
     this.#circuits.set(key, circuit)
     return circuit
   }
@@ -133,6 +132,7 @@ export class CircuitRegistry implements CircuitHost {
     }
     if (oldest === undefined) return
     this.#circuits.delete(oldest.key)
+    oldest.evicted = true
     this.#options.evicted?.(oldest)
   }
 }

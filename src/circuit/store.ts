@@ -1,8 +1,9 @@
-import { shown } from '../options.ts'
 import type { CircuitChangedEvent, CircuitStateName, StoreDegradedEvent } from '../telemetry/channels.ts'
+import type { ChangeLog } from './change-log.ts'
 import type { Circuit } from './circuit.ts'
-import type { Override } from './machine.ts'
-import type { CircuitPolicy } from './policy.ts'
+import type { CircuitPolicy } from './machine/policy.ts'
+import type { Override } from './machine/state.ts'
+import type { CircuitDirectory } from './shared/directory.ts'
 
 /** A circuit as this process sees it now. */
 export interface CircuitSnapshot {
@@ -10,7 +11,7 @@ export interface CircuitSnapshot {
   readonly key: string
   /** `open` also while it is isolated. An open circuit whose time is up stays `open` until a call comes and probes. */
   readonly state: CircuitStateName
-  /** An operator's word: `isolated` admits none, `forced-closed` rejects none, until `reset`. */
+  /** An operator override: `isolated` admits none, `forced-closed` rejects none, until `reset`. */
   readonly override?: Override
   /** Milliseconds until a probe may go; only when open by itself. */
   readonly retryAfterMs?: number
@@ -63,8 +64,11 @@ export type CircuitStoreChange =
  * key first: give breakers that differ different keys.
  */
 export interface CircuitStore extends Circuits {
-  /** The circuit of a key; made when it is new. */
-  circuit(key: string, policy: CircuitPolicy): Circuit
+  /**
+   * The circuit of a key; made when it is new.
+   * @param log of the breaker that asks, where it has a logger: see `ChangeLog`
+   */
+  circuit(key: string, policy: CircuitPolicy, log?: ChangeLog): Circuit
   /**
    * Tells a listener of every transition that this process sees, and of every change of `degraded`. A listener that
    * throws is reported as a warning and harms nobody.
@@ -75,23 +79,20 @@ export interface CircuitStore extends Circuits {
    * })
    */
   onChange(listener: (change: CircuitStoreChange) => void): () => void
+  /**
+   * The circuits of all processes, as the store holds them: to list, to watch and to overrule them from outside.
+   * Absent where circuits are those of this process alone.
+   * @example
+   * for (const { key, state } of await redisStore(redis).circuits.directory.list()) console.log(key, state)
+   */
+  readonly directory?: CircuitDirectory
   /** Hands on to the other processes what was counted and not yet sent. Never rejects. */
   flush(): Promise<void>
   /** Flushes, and releases timers and connections. Circuits go on locally after it. */
   close(): Promise<void>
 }
 
-/** The circuits of a `store` option. */
-export function circuitStoreOption(
-  name: string,
-  store: { readonly circuits: CircuitStore } | undefined,
-): CircuitStore | undefined {
-  if (store === undefined) return undefined
-  const circuits = (store as { circuits?: Partial<CircuitStore> } | null)?.circuits
-  if (typeof circuits?.circuit !== 'function') {
-    throw new TypeError(
-      `\`${name}\` must have \`circuits\`, as memoryStore() and redisStore() have, got ${shown(store)}`,
-    )
-  }
-  return circuits as CircuitStore
+/** Circuits that processes share. */
+export interface SharedCircuitStore extends CircuitStore {
+  readonly directory: CircuitDirectory
 }

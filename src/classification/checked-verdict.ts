@@ -1,4 +1,4 @@
-import type { Verdict } from '../call/outcome.ts'
+import type { Verdict } from '../http/outcome.ts'
 
 const kinds = new Set(['success', 'transient', 'permanent', 'rate-limited', undefined])
 
@@ -8,16 +8,13 @@ const kinds = new Set(['success', 'transient', 'permanent', 'rate-limited', unde
  */
 export function checkedVerdict(verdict: unknown): Verdict | undefined {
   if (verdict === undefined || verdict === null) return undefined
-  if (typeof verdict !== 'object')
+  if (typeof verdict !== 'object') {
     throw new TypeError(`a verdict must be an object or undefined, got ${typeof verdict}`)
-  if (typeof (verdict as PromiseLike<unknown>).then === 'function') {
-    // nobody waits for it: its rejection must not end the process
-    void Promise.resolve(verdict as PromiseLike<unknown>).catch(() => undefined)
-    throw new TypeError('a verdict must be given at once, got a promise')
   }
   const { kind, retryAfterMs, notBefore } = verdict as Verdict
-  if (!kinds.has(kind))
+  if (!kinds.has(kind)) {
     throw new RangeError(`\`kind\` must be one of ${[...kinds].join(', ')}, got ${String(kind)}`)
+  }
   for (const [name, value] of Object.entries({ retryAfterMs, notBefore })) {
     if (value !== undefined && !(Number.isSafeInteger(Math.ceil(value)) && value >= 0)) {
       throw new RangeError(`\`${name}\` must be a number of milliseconds >= 0, got ${String(value)}`)

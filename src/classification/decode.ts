@@ -1,4 +1,5 @@
-import { brotliDecompressSync, constants, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib'
+// whole, not by name: what an older Node has not would end the import without a word of what is missing
+import zlib from 'node:zlib'
 
 /** More than this is not made of a few held bytes: a bomb stays small. */
 const maxOutputLength = 262_144
@@ -15,16 +16,22 @@ export function decodeBodyStart(bytes: Buffer, contentEncoding: string | undefin
         return bytes.toString()
       case 'gzip':
       case 'x-gzip':
-        return gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength }).toString()
+        return zlib
+          .gunzipSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength })
+          .toString()
       case 'deflate':
-        return inflateSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength }).toString()
+        return zlib
+          .inflateSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength })
+          .toString()
       case 'br':
-        return brotliDecompressSync(bytes, {
-          finishFlush: constants.BROTLI_OPERATION_FLUSH,
-          maxOutputLength,
-        }).toString()
+        return zlib
+          .brotliDecompressSync(bytes, {
+            finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH,
+            maxOutputLength,
+          })
+          .toString()
       case 'zstd':
-        return zstdDecompressSync(bytes, { maxOutputLength }).toString()
+        return zlib.zstdDecompressSync(bytes, { maxOutputLength }).toString()
       default:
         return undefined
     }

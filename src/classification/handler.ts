@@ -1,12 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Call } from '../call/call.ts'
+import type { Attempt } from '../call/attempt.ts'
 import { requestOf } from '../call/call-request.ts'
+import type { Verdict } from '../http/outcome.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
 import { checkedVerdict } from './checked-verdict.ts'
 import { decodeBodyStart } from './decode.ts'
-import type { ClassificationPolicy } from './options.ts'
+import type { ClassificationPolicy, ClassifiedResponse, Classify } from './options.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
 
@@ -27,21 +28,24 @@ interface Held {
 /**
  * Puts the verdict on the call before the layers above see the response. Where the hook needs the body, the response is
  * held until its first bytes are there, then handed on whole.
+ *
+ * The methods that only pass on stand in every handler: a shared base class costs a call more than the repetition
+ * (`call/layer.ts`).
  */
 export class ClassificationHandler implements Dispatcher.DispatchHandler {
-  readonly #call: Call
+  readonly #attempt: Attempt
   readonly #handler: Dispatcher.DispatchHandler
   readonly #policy: ClassificationPolicy
   readonly #reporter: Reporter
   #held: Held | undefined
 
   constructor(
-    call: Call,
+    attempt: Attempt,
     handler: Dispatcher.DispatchHandler,
     policy: ClassificationPolicy,
     reporter: Reporter,
   ) {
-    this.#call = call
+    this.#attempt = attempt
     this.#handler = handler
     this.#policy = policy
     this.#reporter = reporter
@@ -66,7 +70,11 @@ export class ClassificationHandler implements Dispatcher.DispatchHandler {
     headers: IncomingHttpHeaders,
     statusMessage?: string,
   ): void {
-    if (statusCode >= 200 && this.#policy.inspected.has(statusCode) && this.#call.method !== 'HEAD') {
+    if (
+      statusCode >= 200 &&
+      this.#policy.inspectBody.statusCodes.has(statusCode) &&
+      this.#attempt.call.method !== 'HEAD'
+    ) {
       this.#hold(controller, statusCode, headers, statusMessage)
       return
     }
@@ -82,7 +90,7 @@ export class ClassificationHandler implements Dispatcher.DispatchHandler {
     }
     held.chunks.push(chunk)
     held.bytes += chunk.length
-    if (held.bytes >= this.#policy.maxBytes) this.#release()
+    if (held.bytes >= this.#policy.inspectBody.maxBytes) this.#release()
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
@@ -92,7 +100,7 @@ export class ClassificationHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(controller: Controller, error: Error): void {
     // A body that breaks while it is held: the status is known, so the layers above are told it, then that it broke.
-    if (this.#call.cancelled) this.#drop()
+    if (this.#attempt.call.cancelled) this.#drop()
     else {
       try {
         this.#release()
@@ -146,22 +154,27 @@ export class ClassificationHandler implements Dispatcher.DispatchHandler {
     const held = this.#drop()
     if (held === undefined) return
     const { controller, statusCode, headers, statusMessage, chunks } = held
-    const start = Buffer.concat(chunks).subarray(0, this.#policy.maxBytes)
+    const start = Buffer.concat(chunks).subarray(0, this.#policy.inspectBody.maxBytes)
     this.#classify(statusCode, headers, decodeBodyStart(start, headers['content-encoding']))
     this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
     for (const chunk of chunks) this.#handler.onResponseData?.(controller, chunk)
   }
 
+  /** In the caller's async context, not in that of whoever opened the connection. */
   #classify(statusCode: number, headers: IncomingHttpHeaders, body: string | undefined): void {
-    const call = this.#call
-    try {
-      call.verdict = checkedVerdict(
-        this.#policy.classify({ statusCode, headers, body, request: requestOf(call) }),
-      )
-    } catch (error) {
-      // the hook's failure is not the call's: the status decides
-      call.verdict = undefined
-      this.#reporter.hookFailed('classify', error)
-    }
+    this.#attempt.call.runInAsyncScope(this.#ask, this, statusCode, headers, body)
   }
+
+  #ask(statusCode: number, headers: IncomingHttpHeaders, body: string | undefined): void {
+    const attempt = this.#attempt
+    const response = { statusCode, headers, body, request: requestOf(attempt.call) }
+    // the hook's failure is not the call's: the status decides
+    const verdict = this.#reporter.guard('classify', undefined, verdictOf, this.#policy.classify, response)
+    // of two such layers the one that has something to say
+    attempt.verdict = verdict ?? attempt.verdict
+  }
+}
+
+function verdictOf(classify: Classify, response: ClassifiedResponse): Verdict | undefined {
+  return checkedVerdict(classify(response))
 }

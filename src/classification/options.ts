@@ -1,7 +1,8 @@
-import type { CallRequest } from '../call/call-request.ts'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Verdict } from '../call/outcome.ts'
-import { arrayOption, functionOption, integerOption, objectOption } from '../options.ts'
+import type { CallRequest } from '../call/call-request.ts'
+import { type Checks, integer, withDefault } from '../checks.ts'
+import type { Verdict } from '../http/outcome.ts'
+import { arrayOption, integerOption } from '../options.ts'
 
 /** A response as the `classify` hook sees it, before anything of it reached the caller. */
 export interface ClassifiedResponse {
@@ -22,30 +23,31 @@ export interface InspectBodyOptions {
   maxBytes?: number
 }
 
-export interface ClassificationPolicy {
-  readonly classify: Classify
-  readonly inspected: ReadonlySet<number>
+export interface InspectBodyPolicy {
+  /** Each status by itself. */
+  readonly statusCodes: ReadonlySet<number>
   readonly maxBytes: number
 }
 
-/** @throws TypeError, RangeError naming option, bound and value */
-export function resolveClassification(
-  classify: Classify,
-  inspectBody: InspectBodyOptions | undefined,
-): ClassificationPolicy {
-  functionOption('classify', classify)
-  if (inspectBody === undefined) return { classify, inspected: new Set(), maxBytes: 0 }
-  objectOption('inspectBody', inspectBody, ['statusCodes', 'maxBytes'])
-  const inspected = new Set<number>()
-  for (const status of arrayOption('inspectBody.statusCodes', inspectBody.statusCodes, statusOrClass)) {
-    if (status < 10) for (let code = status * 100; code < status * 100 + 100; code++) inspected.add(code)
-    else inspected.add(status)
-  }
-  const maxBytes = integerOption('inspectBody.maxBytes', inspectBody.maxBytes ?? 8_192, {
-    min: 1,
-    max: 65_536,
-  })
-  return { classify, inspected, maxBytes }
+export interface ClassificationPolicy {
+  readonly classify: Classify
+  readonly inspectBody: InspectBodyPolicy
+}
+
+/** No status is inspected. */
+export const inspectNothing: InspectBodyPolicy = { statusCodes: new Set(), maxBytes: 0 }
+
+/** The options of inspected bodies: each with its bound and its default. */
+export const inspectBodyChecks: Checks<InspectBodyOptions, InspectBodyPolicy> = {
+  statusCodes: statusesOption,
+  maxBytes: withDefault(integer({ min: 1, max: 65_536 }), 8_192),
+}
+
+function statusesOption(name: string, value: unknown): ReadonlySet<number> {
+  const statuses = arrayOption(name, value, statusOrClass)
+  return new Set(
+    statuses.flatMap((one) => (one < 10 ? Array.from({ length: 100 }, (_, i) => one * 100 + i) : one)),
+  )
 }
 
 function statusOrClass(name: string, value: unknown): number {

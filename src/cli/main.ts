@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
+import { isError } from '../errors.ts'
+import { messageWithoutUserinfo } from '../http/secrets/redacted-url.ts'
+import { InputError, OperationError } from '../operations/operation-error.ts'
 import { CliError, type ExitCode, exitCodes } from './cli-error.ts'
-import { type CommandContext, READER_GONE } from './command-context.ts'
+import { CommandContext, READER_GONE } from './command-context.ts'
+import { inputMessage } from './input-flags.ts'
 import { packageVersion } from './package-version.ts'
 import { createProgram } from './program.ts'
-import { Terminal } from './terminal.ts'
-import { withoutUserinfo } from './terminal-safe.ts'
-import { showWarnings } from './warnings.ts'
+import { Terminal } from './terminal/terminal.ts'
+import { showWarnings } from './terminal/warnings.ts'
 
 const terminal = new Terminal()
 const stop = new AbortController()
@@ -28,13 +31,14 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-const context: CommandContext = {
-  terminal,
-  environment: process.env,
-  signal: stop.signal,
-  now: Date.now,
-  exitCode: exitCodes.ok,
-}
+const context = new CommandContext(terminal, process.env, stop.signal)
+
+/** What the process ends with when an operation was not done. */
+const exitCodeOf = {
+  invalid: exitCodes.usage,
+  refused: exitCodes.someFailed,
+  'store-unavailable': exitCodes.storeUnavailable,
+} as const
 
 async function run(): Promise<ExitCode> {
   try {
@@ -42,6 +46,10 @@ async function run(): Promise<ExitCode> {
     return context.exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    if (error instanceof OperationError) {
+      terminal.note(`error: ${error instanceof InputError ? inputMessage(error) : error.message}`)
+      return exitCodeOf[error.kind]
+    }
     if (error instanceof CliError) {
       terminal.note(`error: ${error.message}`)
       return error.exitCode
@@ -54,8 +62,8 @@ async function run(): Promise<ExitCode> {
 
 /** What a store or the options of the library threw. */
 function storeFailure(error: unknown): ExitCode {
-  const { message, name } = error instanceof Error ? error : new Error(String(error))
-  terminal.note(`error: ${withoutUserinfo(message)}`)
+  const { message, name } = isError(error) ? error : new Error(String(error))
+  terminal.note(`error: ${messageWithoutUserinfo(message)}`)
   // the library says so of an option: `limit` must be an integer ...
   if (message.startsWith('`')) return exitCodes.usage
   if (name === 'TypeError' || name === 'RangeError') return exitCodes.internal

@@ -1,13 +1,17 @@
 import { Command } from 'commander'
+import { messageWithoutUserinfo } from '../http/secrets/redacted-url.ts'
 import type { CommandContext } from './command-context.ts'
-import { addCircuitCommands } from './commands/circuits.ts'
-import { addDeadLetterCommands } from './commands/dead-letters.ts'
+import { addCircuitCommands } from './commands/circuits/circuits.ts'
+import { addDeadLetterCommands } from './commands/dead-letters/dead-letters.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
-import { terminalSafe, withoutUserinfo } from './terminal-safe.ts'
+import { addLimitCommands } from './commands/limits/limits.ts'
+import { addPostgresCommands } from './commands/postgres.ts'
+import { terminalSafe } from './terminal/terminal-safe.ts'
 
 const overview = `
 The store comes from --store or UNDICI_RESILIENCE_STORE:
   redis://[user:password@]host[:port][/db]   rediss://...   sqlite:path
+  postgres://[user:password@]host[:port]/database
 
 Exit codes: 0 done; 1 some of it failed; 2 wrong arguments, or a confirmation that was not given; 3 the store cannot be
 reached or opened; 130 interrupted.
@@ -27,13 +31,15 @@ export function createProgram(context: CommandContext, version: string): Command
     .exitOverride()
     .configureOutput({
       // arguments are echoed: a store url among them may hold a password
-      outputError: (text, write) => write(safeLines(withoutUserinfo(text))),
+      outputError: (text, write) => write(safeLines(messageWithoutUserinfo(text))),
     })
     .showHelpAfterError('(--help shows the options)')
     .addHelpText('after', overview)
   addDeadLetterCommands(program, context)
   addCircuitCommands(program, context)
+  addLimitCommands(program, context)
   addDoctorCommand(program, context)
+  addPostgresCommands(program, context)
   inherit(program)
   return program
 }

@@ -1,17 +1,18 @@
 import { Agent, type Dispatcher } from 'undici'
-import type { Call } from '../call/call.ts'
 import { runInCallScope } from '../call/call-options.ts'
-import { interceptor } from '../call/layer.ts'
-import { errorCode } from '../call/outcome.ts'
-import { redactUrl } from '../call/redacted-url.ts'
-import { IntegrationError, isIntegrationError } from '../errors.ts'
-import { objectOption, shown, stringOption } from '../options.ts'
-import {
-  resilience,
-  resilienceOptionNames,
-  type ResilienceOptions,
-  type ResilienceStack,
-} from '../resilience.ts'
+import type { Call } from '../call/call.ts'
+import { interceptor, type MakeLayer } from '../call/layer.ts'
+import { type Checks, optional, resolveOptions } from '../checks.ts'
+import { extraUrlRules } from '../dead-letter/redact-options.ts'
+import { addCallerStack, IntegrationError, isIntegrationError, subjectOf, isError } from '../errors.ts'
+import { baseUrlOption } from '../http/base-url.ts'
+import { errorCode } from '../http/delivery.ts'
+import { redactText } from '../http/secrets/redacted-text.ts'
+import { redactUrl, type UrlRules } from '../http/secrets/redacted-url.ts'
+import { dispatcherOption, headersOption, shown } from '../options.ts'
+import { resilienceChecks, type ResilienceOptions, type ResiliencePolicy } from '../resilience-options.ts'
+import { type ResilienceStack, stackOf } from '../resilience.ts'
+import { isDoneWithin } from '../time/time-limit.ts'
 import { errorOfResponse } from './response-error.ts'
 
 export interface ResilientHttpClientOptions extends ResilienceOptions {
@@ -23,6 +24,19 @@ export interface ResilientHttpClientOptions extends ResilienceOptions {
   dispatcher?: Dispatcher
 }
 
+interface ClientPolicy extends ResiliencePolicy {
+  readonly baseUrl: URL | undefined
+  readonly headers: Headers
+  readonly dispatcher: Dispatcher | undefined
+}
+
+const clientChecks: Checks<ResilientHttpClientOptions, ClientPolicy> = {
+  ...resilienceChecks,
+  baseUrl: optional(baseUrlOption),
+  headers: headersOption,
+  dispatcher: optional(dispatcherOption),
+}
+
 /** The init of `fetch`, without the dispatcher: the client has its own. */
 export type RequestOptions = Omit<RequestInit, 'dispatcher'>
 
@@ -32,11 +46,11 @@ export type RequestOptions = Omit<RequestInit, 'dispatcher'>
  *
  * @throws TypeError, RangeError naming option, bound and value
  * @example
- * const hubspot = new ResilientHttpClient({ name: 'hubspot', baseUrl: 'https://api.hubapi.com', headers: { authorization } })
+ * const hubspot = new ResilientHttpClient({ integration: 'hubspot', baseUrl: 'https://api.hubapi.com', headers: { authorization } })
  * const response = await hubspot.request('/crm/v3/objects/contacts/1')
  */
 export class ResilientHttpClient {
-  readonly name: string
+  readonly integration: string
   readonly circuits: ResilienceStack['circuits']
   readonly deadLetters: ResilienceStack['deadLetters']
   readonly #stack: ResilienceStack
@@ -44,29 +58,27 @@ export class ResilientHttpClient {
   readonly #headers: Headers
   readonly #dispatcher: Dispatcher
   readonly #ownAgent: Dispatcher | undefined
+  /** What of urls is secret, as in its dead letters. */
+  readonly #urlRules: UrlRules | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: ResilientHttpClientOptions = {}) {
-    objectOption('ResilientHttpClient', options, [
-      ...resilienceOptionNames,
-      'baseUrl',
-      'headers',
-      'dispatcher',
-    ])
-    const { baseUrl, headers, dispatcher, ...resilienceOptions } = options
-    const stack = resilience(resilienceOptions)
+    const { baseUrl, headers, dispatcher, ...policy } = resolveOptions(
+      'ResilientHttpClient',
+      clientChecks,
+      options,
+    )
+    const stack = stackOf(policy)
     this.#stack = stack
-    this.name = stack.integration
+    this.integration = stack.integration
     this.circuits = stack.circuits
     this.deadLetters = stack.deadLetters
-    this.#base = baseUrl === undefined ? undefined : baseUrlOption(baseUrl)
-    this.#headers = new Headers(headers)
-    if (dispatcher !== undefined && typeof dispatcher.compose !== 'function') {
-      throw new TypeError('`dispatcher` must be an undici Dispatcher with compose, got something else')
-    }
+    this.#base = baseUrl
+    this.#headers = headers
     const base = dispatcher ?? new Agent()
     this.#ownAgent = dispatcher === undefined ? base : undefined
-    this.#dispatcher = base.compose(stack, reportingCall)
+    this.#urlRules = policy.deadLetter === false ? undefined : extraUrlRules(policy.deadLetter.redact)
+    this.#dispatcher = base.compose(stack, reportingCall(this.integration, this.#urlRules))
   }
 
   /**
@@ -92,12 +104,12 @@ export class ResilientHttpClient {
     }
     if (response.ok) return response
     const failure = await errorOfResponse(response, {
-      integration: this.name,
+      integration: this.integration,
       method,
-      url: redactUrl(target.href),
-      attempts: call?.attempt ?? 1,
+      url: redactUrl(target.href, this.#urlRules),
+      attempts: call?.attempts ?? 1,
       deadLetterId: call?.deadLetterId,
-      verdict: call?.verdict,
+      verdict: call?.attempt.verdict,
     })
     init.signal?.throwIfAborted()
     throw failure
@@ -116,12 +128,7 @@ export class ResilientHttpClient {
     const deadline = performance.now() + (options.timeoutMs ?? 5_000)
     await this.#stack.close(options)
     if (this.#ownAgent === undefined) return
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
-    })
-    await Promise.race([this.#ownAgent.close(), late])
-    clearTimeout(timer)
+    await isDoneWithin(this.#ownAgent.close(), Math.max(0, deadline - performance.now()))
   }
 
   #resolve(url: string | URL): URL {
@@ -151,39 +158,33 @@ export class ResilientHttpClient {
     signal: AbortSignal | null | undefined,
   ): unknown {
     if (signal?.aborted === true) return error
-    const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error
-    if (isIntegrationError(cause)) return cause
+    const cause =
+      isError(error) && error.name === 'TypeError' && error.cause !== undefined ? error.cause : error
+    if (isIntegrationError(cause)) return addCallerStack(cause)
     // the client's own refusal of bad arguments is no failure of the integration
-    if (call === undefined || !(error instanceof Error)) return error
+    if (call === undefined || !isError(error)) return error
     const code = errorCode(cause)
-    return new IntegrationError(`${method} ${url.origin}${url.pathname} failed: ${code ?? String(cause)}`, {
+    const context = {
       code: 'ERR_NETWORK',
-      integration: this.name,
+      integration: this.integration,
       method,
-      url: redactUrl(url.href),
-      attempts: call.attempt,
+      url: redactUrl(url.href, this.#urlRules),
+      attempts: call.attempts,
       deadLetterId: call.deadLetterId,
       cause,
-    })
+    } as const
+    return new IntegrationError(`${subjectOf(context)} failed: ${code ?? redactText(String(cause))}`, context)
   }
 }
 
 /** Outermost: tells the client of the call that it made, and not of one that an interceptor made meanwhile. */
-const reportingCall = interceptor((dispatch) => (call, options, handler) => {
-  call.scope?.onCall?.(call)
-  return dispatch(options, handler)
-})
-
-function baseUrlOption(value: string | URL): URL {
-  const text = value instanceof URL ? value.href : stringOption('baseUrl', value)
-  if (!URL.canParse(text))
-    throw new TypeError(`\`baseUrl\` must be an absolute http(s) url, got ${JSON.stringify(text)}`)
-  const url = new URL(text)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new RangeError(`\`baseUrl\` must be an absolute http(s) url, got ${JSON.stringify(text)}`)
+const reportingCall = (
+  integration: string,
+  urlRules: UrlRules | undefined,
+): Dispatcher.DispatcherComposeInterceptor => {
+  const makeLayer: MakeLayer = (next) => (attempt, options, handler) => {
+    attempt.call.scope?.onCall?.(attempt.call)
+    return next(attempt, options, handler)
   }
-  if (url.search !== '' || url.hash !== '') {
-    throw new RangeError(`\`baseUrl\` must have no query and no fragment, got ${JSON.stringify(text)}`)
-  }
-  return url
+  return interceptor(integration, makeLayer, { urlRules })
 }

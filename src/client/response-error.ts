@@ -1,6 +1,7 @@
-import type { Verdict } from '../call/outcome.ts'
-import { IntegrationError, type IntegrationErrorContext, RateLimitError } from '../errors.ts'
-import { retryAfterOf } from '../call/retry-after.ts'
+import { IntegrationError, type IntegrationErrorContext, RateLimitError, subjectOf } from '../errors.ts'
+import type { Verdict } from '../http/outcome.ts'
+import { redactText } from '../http/secrets/redacted-text.ts'
+import { askedWaitOf } from '../http/waits/asked-wait.ts'
 
 /** The most of an error body that is read for its message, in bytes, and the longest that it is waited for. */
 const maxErrorBytes = 16_384
@@ -17,8 +18,9 @@ export async function errorOfResponse(
 ): Promise<IntegrationError> {
   const { verdict, ...facts } = context
   const said = await messageOf(response)
-  const detail = verdict?.message ?? said
-  const message = `${facts.method} ${facts.url} answered ${response.status}${detail === undefined ? '' : `: ${detail}`}`
+  const told = verdict?.message ?? said
+  const detail = told === undefined ? undefined : redactText(told)
+  const message = `${subjectOf(facts)} answered ${response.status}${detail === undefined ? '' : `: ${detail}`}`
   const all: IntegrationErrorContext = {
     ...facts,
     statusCode: response.status,
@@ -30,7 +32,7 @@ export async function errorOfResponse(
     const retryAfterMs =
       verdict?.retryAfterMs ??
       (verdict?.notBefore === undefined ? undefined : Math.max(0, verdict.notBefore - now)) ??
-      retryAfterOf(response.status, Object.fromEntries(response.headers), now)
+      askedWaitOf(response.status, Object.fromEntries(response.headers), now)
     return new RateLimitError(message, { ...all, retryAfterMs })
   }
   return new IntegrationError(message, { ...all, code: 'ERR_HTTP_STATUS' })

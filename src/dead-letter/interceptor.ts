@@ -1,26 +1,32 @@
 import type { Dispatcher } from 'undici'
-import { interceptor, send } from '../call/layer.ts'
-import { durationOption, objectOption, stringOption } from '../options.ts'
-
-import { memoryDeadLetters } from '../stores/memory/dead-letters.ts'
+import { interceptor, type LayerInterceptor, type MakeLayer } from '../call/layer.ts'
+import { type Checks, optional, resolveOptions, withDefault } from '../checks.ts'
+import { durationOption, integrationOption } from '../options.ts'
+import { storeOption } from '../store.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
-import { CaptureQueue } from './capture-queue.ts'
-import { type CaptureContext, DeadLetterHandler } from './handler.ts'
-import { OwnCaptures } from './own-captures.ts'
+import type { CaptureContext } from './capture/call-capture.ts'
+import { Captures } from './capture/queue/captures.ts'
+import { FlushingStore } from './capture/queue/flushing-store.ts'
+import { CaptureQueue } from './capture/queue/queue.ts'
+import { DeadLetterHandler } from './handler.ts'
+import { isInMemory, localDeadLetters } from './local/local-dead-letters.ts'
 import {
-  deadLetterOptionNames,
+  checkPlaces,
+  deadLetterChecks,
   type DeadLetterOptions,
-  deadLetterStoreOption,
-  resolveDeadLetterOptions,
+  type DeadLetterPolicy,
+  nameOf,
 } from './options.ts'
-import type { DeadLetterStore } from './store.ts'
+import { extraUrlRules } from './redact-options.ts'
+import type { DeadLetterStore } from './store/store.ts'
 
-export type { DeadLetterOptions, RedactOptions } from './options.ts'
+export type { DeadLetterOptions } from './options.ts'
+export type { RedactOptions } from './redact-options.ts'
 
 /** Options of `deadLetter` used by itself. */
 export interface DeadLetterInterceptorOptions extends DeadLetterOptions {
-  /** The integration's name on records, events and logs. Default 'default'. */
-  name?: string
+  /** The label on records, events and logs. Default 'default'. */
+  integration?: string
   /** Where records are kept: a store, of which its `deadLetters` are used. Default: this process's memory, 1,000 records. */
   store?: { readonly deadLetters: DeadLetterStore }
   /** Structured logs of captures and drops. */
@@ -30,11 +36,11 @@ export interface DeadLetterInterceptorOptions extends DeadLetterOptions {
 /** The interceptor, and what it holds. */
 export interface DeadLetterInterceptor extends Dispatcher.DispatcherComposeInterceptor {
   readonly deadLetters: DeadLetterStore
-  /** Resolves to whether everything captured so far is kept, within `timeoutMs` (default 5,000). */
+  /** Resolves to whether everything captured so far is kept, in sinks too, within `timeoutMs` (default 5,000). */
   flush(options?: { timeoutMs?: number }): Promise<boolean>
   /**
    * Stores what was captured, for at most `timeoutMs` (default 5,000), and releases timers. What could not be stored
-   * goes to `onDrop`. Calls after it still work, uncaptured. The store stays open.
+   * goes to `onDrop`. Calls after it still work, uncaptured. The store and the sinks stay open.
    */
   close(options?: { timeoutMs?: number }): Promise<void>
 }
@@ -45,34 +51,62 @@ export interface DeadLetterInterceptor extends Dispatcher.DispatcherComposeInter
  *
  * @throws TypeError, RangeError naming option, bound and value
  * @example
- * const letters = deadLetter({ name: 'hubspot', store: sqliteStore('dead-letters.db') })
+ * const letters = deadLetter({ integration: 'hubspot', store: sqliteStore('dead-letters.db') })
  * setGlobalDispatcher(new Agent().compose(retry(), letters)) // the last is the outermost
  * const { items } = await letters.deadLetters.list({ reason: 'exhausted' })
  */
 export function deadLetter(options: DeadLetterInterceptorOptions = {}): DeadLetterInterceptor {
-  objectOption('deadLetter', options, [...deadLetterOptionNames, 'name', 'store', 'logger'])
-  const { name: givenName = 'default', store, logger: givenLogger, ...own } = options
-  const name = stringOption('name', givenName)
-  const logger = loggerOption('logger', givenLogger)
-  const policy = resolveDeadLetterOptions(own)
-  const letters =
-    store === undefined ? memoryDeadLetters() : deadLetterStoreOption('store.deadLetters', store.deadLetters)
-  if (policy.spool === letters)
-    throw new TypeError('`spool` must be another store than `store`, got the same')
-  const reporter = new Reporter(name, logger)
-  const queue = new CaptureQueue({ ...policy, store: letters, reporter, logger })
-  const context: CaptureContext = { name, policy, queue, reporter }
+  const { integration, store, logger, ...policy } = resolveOptions('deadLetter', interceptorChecks, options)
+  const letters = store?.deadLetters ?? localDeadLetters()
+  checkPlaces('', policy, letters)
+  return deadLetterInterceptor(policy, letters, new Reporter(integration, logger), logger)
+}
 
-  const compose = interceptor((dispatch) => (call, callOptions, handler) => {
-    if (call.scope?.deadLetter === false || !queue.open) return dispatch(callOptions, handler)
+interface InterceptorPolicy extends DeadLetterPolicy {
+  readonly integration: string
+  readonly store: { readonly deadLetters: DeadLetterStore } | undefined
+  readonly logger: Logger | undefined
+}
+
+const interceptorChecks: Checks<DeadLetterInterceptorOptions, InterceptorPolicy> = {
+  ...deadLetterChecks,
+  integration: withDefault(integrationOption, 'default'),
+  store: optional((name, value) => storeOption(name, value, 'deadLetters')),
+  logger: loggerOption,
+}
+
+/** The interceptor of options that are already checked. */
+export function deadLetterInterceptor(
+  policy: DeadLetterPolicy,
+  letters: DeadLetterStore,
+  reporter: Reporter,
+  logger: Logger | undefined,
+): DeadLetterInterceptor & LayerInterceptor {
+  const { integration } = reporter
+  const common = { ...policy, reporter, logger }
+  // memory takes all at once; what it would drain from a shared spool would be kept nowhere else
+  const spool = isInMemory(letters) ? undefined : policy.spool
+  const queue = new CaptureQueue({ ...common, store: letters, spool })
+  const toSinks = policy.sinks.map(
+    (sink, at) => new CaptureQueue({ ...common, store: sink, sink: nameOf(sink, at) }),
+  )
+  const captures = new Captures(queue, toSinks)
+  const context: CaptureContext = { integration, policy, captures, reporter }
+
+  const urlRules = extraUrlRules(policy.redact)
+  const makeLayer: MakeLayer = (next) => (attempt, callOptions, handler) => {
+    const { call } = attempt
+    if (urlRules !== undefined) call.redactUrlBy(urlRules)
+    if (call.scope?.deadLetter === false || !queue.open) return next(attempt, callOptions, handler)
     const recorded = call.recordUpTo(callOptions, policy.maxBodyBytes)
-    return send(dispatch, call, recorded, new DeadLetterHandler(context, call, recorded.body, handler))
-  })
+    return next(attempt, recorded, new DeadLetterHandler(context, call, recorded.body, handler))
+  }
+  const compose = interceptor(integration, makeLayer, { urlRules })
   return Object.assign(compose, {
-    deadLetters: new OwnCaptures(letters, queue),
+    deadLetters: new FlushingStore(letters, queue),
     flush: ({ timeoutMs = 5000 }: { timeoutMs?: number } = {}) =>
-      queue.flush(durationOption('timeoutMs', timeoutMs)),
+      captures.flush(durationOption('timeoutMs', timeoutMs)),
     close: ({ timeoutMs = 5000 }: { timeoutMs?: number } = {}) =>
-      queue.close(durationOption('timeoutMs', timeoutMs)),
+      captures.close(durationOption('timeoutMs', timeoutMs)),
   })
 }

@@ -1,41 +1,20 @@
 import { labelsOption } from '../call/call-options.ts'
 import type { CallRequest } from '../call/call-request.ts'
-import type { Outcome } from '../call/outcome.ts'
-import {
-  arrayOption,
-  durationOption,
-  functionOption,
-  integerOption,
-  objectOption,
-  stringOption,
-} from '../options.ts'
-import { defaultRules, type RedactionRules } from './redaction.ts'
-import type { DeadLetterRecord } from './record.ts'
-import { Seal, type SealKeys } from './sealing.ts'
-import type { DeadLetterStore } from './store.ts'
-
-/** What is taken out of records, beside what always is: credentials in headers, query and userinfo. */
-export interface RedactOptions {
-  /** Names of headers that are not kept although the defaults keep them. */
-  headers?: readonly string[]
-  /**
-   * Names of headers to keep although the defaults do not know them: `x-tenant`. A header that is not kept must be
-   * given by `credentials` at replay, or the record be sealed. Credentials are never kept.
-   */
-  keepHeaders?: readonly string[]
-  /** Names of further query parameters whose values are secret. */
-  query?: readonly string[]
-  /**
-   * Names of further fields of JSON and form bodies whose values are secret, beside passwords, tokens, keys and card
-   * numbers. A redacted body is not replayable, unless the record is sealed. `false` keeps bodies as they are.
-   */
-  body?: readonly string[] | false
-}
+import { type Checks, duration, integer, listOf, object, optional, withDefault } from '../checks.ts'
+import type { Outcome } from '../http/outcome.ts'
+import { functionOption, hookOption } from '../options.ts'
+import { deadLetterSinkOption, deadLetterStoreOption } from '../store.ts'
+import type { DeadLetterRecord } from './record/record.ts'
+import type { RedactionRules } from './record/redaction/rules.ts'
+import { Seal, type SealKeys } from './record/sealing.ts'
+import { redactChecks, type RedactOptions, rulesOf } from './redact-options.ts'
+import type { DeadLetterSink } from './store/sink.ts'
+import type { DeadLetterStore } from './store/store.ts'
 
 export interface DeadLetterOptions {
   /**
    * Which final outcomes become dead letters. Default: network errors, timeouts, open circuit, and the statuses 408,
-   * 429 and 5xx; a `classify` verdict decides before the status. Never cancellations by the caller. To keep no reads:
+   * 425, 429 and 5xx; a `classify` verdict decides before the status. Never cancellations by the caller. To keep no reads:
    * `(_outcome, byDefault, { method }) => byDefault && method !== 'GET'`.
    */
   capture?: (outcome: Outcome, byDefault: boolean, request: CallRequest) => boolean
@@ -43,6 +22,7 @@ export interface DeadLetterOptions {
   maxBodyBytes?: number
   /** The most of the final response's body that is kept, in bytes. Default 8 KiB; 0 keeps none. */
   maxResponseBytes?: number
+  /** What is taken out of records, logs, events and errors beside secrets by their names and shapes (docs/secrets.md). */
   redact?: RedactOptions
   /** Encrypts beside the record what redaction takes out of it, credential headers excepted. Default: nothing. */
   seal?: SealKeys
@@ -50,108 +30,102 @@ export interface DeadLetterOptions {
   labels?: Readonly<Record<string, string>>
   /** Entries with the same key are replayed in order, one after the other. `withCallOptions` goes before it. */
   orderingKey?: (request: CallRequest) => string | undefined
-  /** Keeps records durably while the store is away; drained into it afterwards. Typically `sqliteStore(path).deadLetters`. */
+  /**
+   * Keeps records durably while the store or a sink is away; drained into it afterwards. Typically
+   * `sqliteStore(path).deadLetters`. One for each store: what is in it for the store goes to that of whichever stack drains
+   * it first. Memory as the store has no use for it, and takes nothing out of it.
+   */
   spool?: DeadLetterStore
-  /** The last chance to see a record that is kept nowhere: queue, store or spool full, refused, or closed too early. */
-  onDrop?: (record: DeadLetterRecord, reason: string) => void
-  /** Records waiting in memory to be stored. Default 10,000. */
+  /**
+   * Queues that get every record beside the store: `rabbitmqSink`, `bullmqSink`, or your own. While one is away, what is for
+   * it waits in the `spool` (without one in memory, as much as for the store), and is brought there afterwards: each record
+   * arrives at least once. The stack closes none of them. Default none. What is in a queue is sent by its consumers:
+   * replay from the store or from the queue, not from both.
+   */
+  sinks?: readonly DeadLetterSink[]
+  /**
+   * How long the store may take before records go to the spool as well, in milliseconds. Default 50; 0 writes to both at
+   * once. Without a `spool` it has no effect.
+   */
+  spoolAfterMs?: number
+  /**
+   * The last chance to see a record that is kept nowhere: queue, store or spool full, refused, or closed too early. With
+   * `sink`, the name of one: only the copy for it is lost, and the store may have the record.
+   */
+  onDrop?: (record: DeadLetterRecord, reason: string, sink?: string) => void
+  /** Records in memory that are being made, or wait to be stored. Default 10,000. */
   maxQueued?: number
-  /** Bytes waiting in memory to be stored. Default 64 MiB. */
+  /**
+   * Bytes of memory that these may take, with bodies, headers, urls and responses. Default 64 MiB. Room is taken before
+   * anything is copied; a call that finds none is not captured, and `onDrop` gets a record without bodies.
+   */
   maxQueuedBytes?: number
-  /** How long one command of the store may take before the spool is used instead, in milliseconds. Default 2,000. */
+  /** How long one command of the store may take before it counts as failed, in milliseconds. Default 2,000. */
   storeTimeoutMs?: number
 }
-
-export const deadLetterOptionNames = [
-  'capture',
-  'maxBodyBytes',
-  'maxResponseBytes',
-  'redact',
-  'seal',
-  'labels',
-  'orderingKey',
-  'spool',
-  'onDrop',
-  'maxQueued',
-  'maxQueuedBytes',
-  'storeTimeoutMs',
-] as const
 
 /** Dead-letter options with every default filled in. */
 export interface DeadLetterPolicy {
   readonly capture: DeadLetterOptions['capture']
   readonly maxBodyBytes: number
   readonly maxResponseBytes: number
-  readonly rules: RedactionRules
+  readonly redact: RedactionRules
   readonly seal: Seal | undefined
   readonly labels: Readonly<Record<string, string>> | undefined
   readonly orderingKey: DeadLetterOptions['orderingKey']
   readonly spool: DeadLetterStore | undefined
+  readonly sinks: readonly DeadLetterSink[]
+  readonly spoolAfterMs: number
   readonly onDrop: DeadLetterOptions['onDrop']
   readonly maxQueued: number
   readonly maxQueuedBytes: number
   readonly storeTimeoutMs: number
 }
 
-/** @throws TypeError, RangeError naming option, bound and value */
-export function resolveDeadLetterOptions(options: DeadLetterOptions): DeadLetterPolicy {
-  objectOption('deadLetter', options, deadLetterOptionNames)
-  const { spool } = options
-  return {
-    capture: functionOption('capture', options.capture),
-    maxBodyBytes: integerOption('maxBodyBytes', options.maxBodyBytes ?? 256 * 1024, {
-      min: 0,
-      max: 64 * 1024 * 1024,
-    }),
-    // a record's JSON, escapes included, must stay readable by every store
-    maxResponseBytes: integerOption('maxResponseBytes', options.maxResponseBytes ?? 8192, {
-      min: 0,
-      max: 128 * 1024,
-    }),
-    rules: redactOption(options.redact),
-    seal: options.seal === undefined ? undefined : new Seal(options.seal),
-    labels: options.labels === undefined ? undefined : labelsOption('labels', options.labels),
-    orderingKey: functionOption('orderingKey', options.orderingKey),
-    spool: spool === undefined ? undefined : deadLetterStoreOption('spool', spool),
-    onDrop: functionOption('onDrop', options.onDrop),
-    maxQueued: integerOption('maxQueued', options.maxQueued ?? 10_000, { min: 1 }),
-    maxQueuedBytes: integerOption('maxQueuedBytes', options.maxQueuedBytes ?? 64 * 1024 * 1024, {
-      min: 1024,
-    }),
-    storeTimeoutMs: durationOption('storeTimeoutMs', options.storeTimeoutMs ?? 2000, 1),
-  }
+const MIB = 1024 * 1024
+
+/** The options of dead letters: each with its bound and its default. */
+export const deadLetterChecks: Checks<DeadLetterOptions, DeadLetterPolicy> = {
+  capture: hookOption,
+  maxBodyBytes: withDefault(integer({ max: 64 * MIB }), 256 * 1024),
+  // a record's JSON, escapes included, must stay readable by every store
+  maxResponseBytes: withDefault(integer({ max: 128 * 1024 }), 8192),
+  redact: object(redactChecks, rulesOf),
+  seal: optional((name, value) => new Seal(value as SealKeys, name)),
+  labels: optional(labelsOption),
+  orderingKey: hookOption,
+  spool: optional(deadLetterStoreOption),
+  sinks: withDefault(listOf(deadLetterSinkOption), []),
+  spoolAfterMs: withDefault(duration(), 50),
+  onDrop: functionOption,
+  maxQueued: withDefault(integer({ min: 1 }), 10_000),
+  maxQueuedBytes: withDefault(integer({ min: 1024 }), 64 * MIB),
+  storeTimeoutMs: withDefault(duration({ min: 1 }), 2000),
 }
 
-function redactOption(redact: RedactOptions | undefined): RedactionRules {
-  if (redact === undefined) return defaultRules
-  objectOption('redact', redact, ['headers', 'keepHeaders', 'query', 'body'])
-  const names = (name: string, list: readonly string[] | undefined): ReadonlySet<string> =>
-    new Set((list === undefined ? [] : arrayOption(name, list, stringOption)).map((one) => one.toLowerCase()))
-  return {
-    headers: names('redact.headers', redact.headers),
-    keepHeaders: names('redact.keepHeaders', redact.keepHeaders),
-    query: names('redact.query', redact.query),
-    body: redact.body === false ? undefined : names('redact.body', redact.body),
-  }
+/** What events and the spool know a sink by: its name, or its place in the option. */
+export function nameOf({ name }: DeadLetterSink, at: number): string {
+  return name ?? `sinks[${at}]`
 }
 
-const methods = [
-  'add',
-  'get',
-  'list',
-  'stats',
-  'claim',
-  'renew',
-  'settle',
-  'requeue',
-  'discard',
-  'close',
-] as const
-
-export function deadLetterStoreOption(name: string, value: unknown): DeadLetterStore {
-  const store = value as Partial<Record<string, unknown>> | null
-  const missing = methods.find((method) => typeof store?.[method] !== 'function')
-  if (missing === undefined) return value as DeadLetterStore
-  const hint = typeof store?.['deadLetters'] === 'object' ? '; did you mean its `deadLetters`?' : ''
-  throw new TypeError(`\`${name}\` must be a DeadLetterStore, got a value without \`${missing}\`${hint}`)
+/**
+ * @param path of the options: `deadLetter.`
+ * @throws TypeError, RangeError when what could not be kept in one place would be kept in the same one once more
+ */
+export function checkPlaces(path: string, { spool, sinks }: DeadLetterPolicy, store: DeadLetterStore): void {
+  if (spool === store) {
+    throw new TypeError(`\`${path}spool\` must be another store than \`store\`, got the same`)
+  }
+  const names = new Set<string>()
+  sinks.forEach((sink, at) => {
+    if (sink === store || sink === spool) {
+      const other = sink === store ? 'store' : 'spool'
+      throw new TypeError(`\`${path}sinks[${at}]\` must be another place than \`${other}\`, got the same`)
+    }
+    const name = nameOf(sink, at)
+    if (names.has(name)) {
+      throw new RangeError(`\`${path}sinks\` must have names that differ, got two of ${JSON.stringify(name)}`)
+    }
+    names.add(name)
+  })
 }

@@ -1,24 +1,27 @@
 import type { GivenUp } from '../call/call-record.ts'
-import type { Outcome } from '../call/outcome.ts'
+import { type Delivery, isRefusalOfOurs } from '../http/delivery.ts'
+import type { Outcome } from '../http/outcome.ts'
+import { askedWaitByVerdict } from '../http/waits/asked-wait.ts'
 import { backoffMs } from './backoff.ts'
 import type { RetryPolicy } from './options.ts'
-import { retryAfterOf } from '../call/retry-after.ts'
 
 /** What a decision is made from. */
 export interface RetryFacts {
   outcome: Outcome
   /** What `isRetryableError` said of an error. */
   retryableError?: boolean | undefined
-  /** Number of the attempt that failed; the first is 1. */
+  /** Number of the attempt that failed, or of the turn that its call let pass since; the first is 1. */
   attempt: number
-  /** The request may be sent twice: by its method, its idempotency key, or the user's word. */
-  idempotent: boolean
+  /** The request may be sent twice: by its method, its idempotency key, or `isIdempotent`. */
+  repeatable: boolean
   /** Another attempt would send the same body whole. */
-  bodyReplayable: boolean
+  bodyRereadable: boolean
   /** The wait before the attempt that failed, in milliseconds; 0 at the first. */
   previousDelayMs: number
   /** What is left of the call's time, in milliseconds; Infinity without a deadline. */
   remainingMs: number
+  /** The stack is being closed: nothing may wait any more. */
+  closing?: boolean | undefined
   /** Epoch milliseconds. */
   now: number
   /** In [0, 1). */
@@ -26,7 +29,13 @@ export interface RetryFacts {
 }
 
 export type RetryDecision =
-  | { readonly retry: true; readonly delayMs: number; readonly retryAfterMs: number | undefined }
+  | {
+      readonly retry: true
+      readonly delayMs: number
+      readonly retryAfterMs: number | undefined
+      /** It is to be taken from the budget: the provider has not said when to come back. */
+      readonly costs: boolean
+    }
   /** Not a failure that a retry is about: a success, or an answer that will not change. */
   | { readonly retry: false; readonly givenUp?: undefined }
   | { readonly retry: false; readonly givenUp: GivenUp }
@@ -45,19 +54,25 @@ export function decideRetry(policy: RetryPolicy, facts: RetryFacts): RetryDecisi
   })
 
   if (outcome.kind === 'response' && outcome.verdict?.notBefore !== undefined) {
-    return { retry: false, givenUp: { reason: 'retry-after-too-long', notBefore: outcome.verdict.notBefore } }
+    return { retry: false, givenUp: { reason: 'rate-limited', notBefore: outcome.verdict.notBefore } }
   }
   // An open circuit ends the retries: it stays open longer than any backoff, and refuses at no cost.
   if (outcome.kind === 'error' && outcome.code === 'ERR_CIRCUIT_OPEN') return giveUp('circuit-open')
-  if (!facts.idempotent && !surelyNotActed(outcome)) return giveUp('not-idempotent')
-  if (!facts.bodyReplayable) return giveUp('body-not-replayable')
+  // A rate limit or a bulkhead has let the call wait already, as long as it may.
+  if (isRefusal(outcome)) return giveUp('rate-limited')
+  if (outcome.kind === 'error' && outcome.code === 'ERR_SHUTDOWN') return giveUp('shutdown')
+  if (!surelyNotActed(outcome) && !facts.repeatable) return giveUp('not-repeatable')
+  if (!facts.bodyRereadable) return giveUp('not-repeatable')
   if (facts.attempt >= policy.maxAttempts) return giveUp('exhausted')
-  if (retryAfterMs !== undefined && retryAfterMs > policy.maxRetryAfterMs)
-    return giveUp('retry-after-too-long')
+  if (retryAfterMs !== undefined && retryAfterMs > policy.maxRetryAfterMs) {
+    return giveUp('rate-limited')
+  }
   const backoff = backoffMs(policy, facts.attempt, facts.random, facts.previousDelayMs)
   const delayMs = Math.max(backoff, retryAfterMs ?? 0)
   if (delayMs >= facts.remainingMs) return giveUp('deadline')
-  return { retry: true, delayMs, retryAfterMs }
+  if (facts.closing === true) return giveUp('shutdown')
+  const costs = !((retryAfterMs ?? 0) > 0)
+  return { retry: true, delayMs, retryAfterMs, costs }
 }
 
 function isTransient(policy: RetryPolicy, outcome: Outcome, said: boolean | undefined): boolean {
@@ -66,24 +81,43 @@ function isTransient(policy: RetryPolicy, outcome: Outcome, said: boolean | unde
     if (kind !== undefined) return kind === 'transient' || kind === 'rate-limited'
     return policy.statusCodes.has(outcome.statusCode)
   }
-  if (outcome.code === 'ERR_CIRCUIT_OPEN') return true
+  if (wasKeptBack(outcome)) return true
   if (said !== undefined) return said
   if (outcome.statusCode !== undefined) return policy.statusCodes.has(outcome.statusCode)
-  return outcome.code !== undefined && policy.errorCodes.has(outcome.code)
+  return outcome.code !== undefined && isTransientCode(policy, outcome.code, outcome.delivery)
+}
+
+/** `ENOENT` is meant of a unix socket whose daemon restarts, and not of a file that whoever asks wanted to read. */
+export function isTransientCode(policy: RetryPolicy, code: string, delivery: Delivery): boolean {
+  return policy.errorCodes.has(code) && (code !== 'ENOENT' || delivery === 'not-sent')
+}
+
+/** A layer of ours did not let it through, or was closed while it waited there. */
+export function wasKeptBack(outcome: Outcome): boolean {
+  return isRefusal(outcome) || (outcome.kind === 'error' && outcome.code === 'ERR_SHUTDOWN')
+}
+
+/** An open circuit, a rate limit or a bulkhead did not let it through. */
+function isRefusal(outcome: Outcome): boolean {
+  return outcome.kind === 'error' && isRefusalOfOurs(outcome.code, outcome.statusCode)
 }
 
 function askedWait(outcome: Outcome, now: number): number | undefined {
-  if (outcome.kind === 'error') return undefined
-  const ofHeaders = retryAfterOf(outcome.statusCode, outcome.headers, now)
-  const ofVerdict = outcome.verdict?.retryAfterMs
-  // a preset that read the provider's own headers knows better than the general rule, but Retry-After is never undercut
-  if (ofVerdict === undefined) return ofHeaders
-  return outcome.headers['retry-after'] === undefined ? ofVerdict : Math.max(ofVerdict, ofHeaders ?? 0)
+  const { statusCode, headers = {} } = outcome
+  if (statusCode === undefined) return isRefusal(outcome) ? refusedFor(outcome) : undefined
+  return askedWaitByVerdict(statusCode, headers, outcome.kind === 'error' ? undefined : outcome.verdict, now)
+}
+
+/** How long a rate limit wants the call to wait; an open circuit says when it probes, which is no wish of the provider. */
+function refusedFor(outcome: Outcome): number | undefined {
+  if (outcome.kind !== 'error' || outcome.code !== 'ERR_RATE_LIMITED') return undefined
+  const { retryAfterMs } = outcome.error as { retryAfterMs?: unknown }
+  return typeof retryAfterMs === 'number' ? retryAfterMs : undefined
 }
 
 /** Whether the server surely did not act, so that even a POST may be sent again. */
 function surelyNotActed(outcome: Outcome): boolean {
-  if (outcome.kind === 'error') return outcome.delivery === 'not_sent'
+  if (outcome.kind === 'error') return outcome.delivery === 'not-sent' || outcome.statusCode === 429
   const { verdict } = outcome
   if (verdict?.safeToRetry !== undefined) return verdict.safeToRetry
   return outcome.statusCode === 429 || verdict?.kind === 'rate-limited'

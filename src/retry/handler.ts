@@ -1,60 +1,53 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Call } from '../call/call.ts'
-import { errorOutcome, type Outcome, responseOutcome } from '../call/outcome.ts'
-import { isBeingSent, isReplayable } from '../call/request-body.ts'
-import type { CallEvent } from '../telemetry/channels.ts'
-import { channels } from '../telemetry/channels.ts'
-import type { Reporter } from '../telemetry/reporter.ts'
-import { MAX_TIMER_MS } from '../options.ts'
+import type { Attempt } from '../call/attempt.ts'
+import { isBeingSent } from '../call/body/request-body.ts'
 import { send } from '../call/layer.ts'
-import { decideRetry } from './decision.ts'
-import { Discard } from './discard.ts'
-import { isIdempotentCall } from './idempotency.ts'
-import type { RetryPolicy } from './options.ts'
+import { inProgressVerdict, isUnanswered, mayBeInProgress } from '../http/in-progress.ts'
+import { errorOutcome, type Outcome, responseOutcome } from '../http/outcome.ts'
+import type { RetryContext } from './context.ts'
+import { Discard, isTooLongToDrain } from './failure/discard.ts'
+import { FailedAttempt, type Retrier, type Turn } from './failure/failed-attempt.ts'
+import { KeptResponse } from './failure/kept-response.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
 
-/** What the attempts of one call share: made once per interceptor, but for calls with options of their own. */
-export interface RetryContext {
-  readonly policy: RetryPolicy
-  readonly reporter: Reporter
-  readonly dispatch: Dispatcher.Dispatch
-}
-
 /**
- * One attempt. Its own object, so that what an attempt given up still has to say cannot be taken for the next one's.
+ * Lives through one attempt, and the wait after it.
+ *
+ * The methods that only pass on stand in every handler: a shared base class costs a call more than the repetition
+ * (`call/layer.ts`).
  */
-export class RetryHandler implements Dispatcher.DispatchHandler {
+export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
   readonly #context: RetryContext
-  readonly #call: Call
+  readonly #attempt: Attempt
   readonly #options: Dispatcher.DispatchOptions
   readonly #handler: Dispatcher.DispatchHandler
-  /** The wait before this attempt, in milliseconds. */
-  readonly #delayMs: number
-  #started = false
+  readonly #turn: Turn
   /** The answer of this attempt is the caller's. */
   #final = false
-  /** This attempt failed and is thrown away; another one follows. */
+  /** This attempt failed, whatever follows. */
+  #failed: FailedAttempt | undefined
+  /** Nobody hears of it any more, or not yet: another one follows, or may. */
   #discard: Discard | undefined
 
   constructor(
     context: RetryContext,
-    call: Call,
+    attempt: Attempt,
     options: Dispatcher.DispatchOptions,
     handler: Dispatcher.DispatchHandler,
-    delayMs: number,
+    turn: Turn,
   ) {
     this.#context = context
-    this.#call = call
+    this.#attempt = attempt
     this.#options = options
     this.#handler = handler
-    this.#delayMs = delayMs
+    this.#turn = turn
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
-    this.#started = true
+    this.#attempt.started = true
     if (this.#discard !== undefined) this.#discard.take(controller)
     else this.#handler.onRequestStart?.(controller, context)
   }
@@ -75,20 +68,47 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
     statusMessage?: string,
   ): void {
     if (this.#discard !== undefined) return
-    const { verdict } = this.#call
+    const { verdict } = this.#attempt
     if (statusCode < 200) {
       this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
       return
     }
     if (!this.#final && (statusCode >= 400 || verdict !== undefined)) {
-      if (this.#retry(responseOutcome(statusCode, headers, verdict))) {
-        this.#discard = new Discard()
-        this.#discard.begin(controller, headers, isBeingSent(this.#options.body))
+      this.#attempt.statusCode = statusCode
+      this.#context.hearAnswer?.(this.#attempt, this.#options, statusCode, headers)
+      if (mayBeInProgress(statusCode, verdict) && this.#hasUnanswered()) {
+        this.#attempt.verdict = inProgressVerdict(statusCode, verdict)
+      }
+      const sending = isBeingSent(this.#options.body)
+      const outcome = responseOutcome(statusCode, headers, this.#attempt.verdict)
+      if (this.#fails(outcome, !sending && !isTooLongToDrain(headers))) {
+        const kept = new KeptResponse(controller, statusCode, headers, statusMessage)
+        this.#discard = this.#failed?.isKept === true ? this.#discardOf(kept) : new Discard()
+        this.#discard.begin(controller, headers, sending)
         return
       }
-    }
+    } else if (!this.#final) this.#context.budgets?.succeeded(this.#attempt, this.#turn.paidBy)
     this.#final = true
-    this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
+    if (this.#failed === undefined) {
+      this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
+      return
+    }
+    // apart: a `try` costs every call that comes through it
+    this.#handOnFailure(controller, statusCode, headers, statusMessage, this.#failed)
+  }
+
+  #handOnFailure(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    statusMessage: string | undefined,
+    failed: FailedAttempt,
+  ): void {
+    try {
+      this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
+    } finally {
+      failed.tellGivenUp()
+    }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -97,26 +117,29 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
-    if (this.#discard !== undefined) this.#discard.end()
+    if (this.#discard !== undefined) this.#discard.end(trailers)
     else this.#handler.onResponseEnd?.(controller, trailers)
   }
 
   onResponseError(controller: Controller, error: Error): void {
     if (this.#discard !== undefined) {
-      this.#discard.end()
+      this.#discard.broke(error)
       return
     }
+    const { call, started, fresh } = this.#attempt
     if (
       !this.#final &&
-      !this.#call.cancelled &&
-      !this.#call.finished &&
-      this.#retry(errorOutcome(error, this.#started))
+      !call.cancelled &&
+      !call.abandoned &&
+      !call.finished &&
+      this.#fails(errorOutcome(error, started, fresh), true)
     ) {
       this.#discard = new Discard()
       return
     }
     this.#final = true
     this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
+    this.#failed?.tellGivenUp()
   }
 
   onResponseStarted(): void {
@@ -131,98 +154,52 @@ export class RetryHandler implements Dispatcher.DispatchHandler {
     if (this.#discard === undefined) this.#handler.onRequestSent?.()
   }
 
-  /** Decides, tells what was decided, and schedules the next attempt. Returns whether there is one. */
-  #retry(outcome: Outcome): boolean {
-    const call = this.#call
-    const { policy, reporter } = this.#context
-    call.repeatable = isIdempotentCall(policy, call, reporter)
-    const decision = decideRetry(policy, {
-      outcome,
-      retryableError: isRetryable(policy, outcome, reporter),
-      attempt: call.attempt,
-      idempotent: call.repeatable,
-      bodyReplayable: isReplayable(this.#options.body),
-      previousDelayMs: this.#delayMs,
-      remainingMs: call.deadline - performance.now(),
-      now: Date.now(),
-      random: Math.random(),
+  /** An earlier attempt with the same key went out, and nobody knows what became of it. */
+  #hasUnanswered(): boolean {
+    const { call } = this.#attempt
+    return call.idempotencyKey !== undefined && call.history.some(isUnanswered)
+  }
+
+  /** In the caller's async context: undici calls back in that of whoever opened the connection. */
+  #fails(outcome: Outcome, keepable: boolean): boolean {
+    const failed = new FailedAttempt(this.#context, this.#attempt, this.#options, outcome, this.#turn, this)
+    this.#failed = failed
+    return this.#attempt.call.runInAsyncScope(() => failed.decide(keepable))
+  }
+
+  #discardOf(kept: KeptResponse): Discard {
+    return new Discard(kept, () => {
+      if (this.#failed?.stopWaiting() !== true) return false
+      this.handOn()
+      return true
     })
-    if (!decision.retry && decision.givenUp === undefined) return false
-
-    const error = outcome.kind === 'error' ? outcome.error : undefined
-    const attempted = !isRefusal(outcome)
-    if (attempted) {
-      const delivery = outcome.kind === 'error' ? outcome.delivery : outcome.verdict?.delivery
-      call.logAttempt({ ...outcome, delivery })
-    }
-    if (attempted && reporter.hears(channels.attemptFailed)) {
-      reporter.attemptFailed({ ...this.#event(outcome), error, durationMs: call.history?.at(-1)?.ms ?? 0 })
-    }
-    if (!decision.retry) {
-      call.givenUp = decision.givenUp
-      if (reporter.hears(channels.callGivenUp)) {
-        reporter.callGivenUp({ ...this.#event(outcome), error, reason: decision.givenUp.reason })
-      }
-      return false
-    }
-    const { delayMs, retryAfterMs } = decision
-    if (reporter.hears(channels.retryScheduled)) {
-      reporter.retryScheduled({ ...this.#event(outcome), delayMs, retryAfterMs })
-    }
-    call.controller.detach()
-    this.#schedule(delayMs)
-    return true
   }
 
-  #schedule(delayMs: number): void {
-    const call = this.#call
-    // Ref'd: an unref'd timer lets the process exit with a request pending (undici #3975). A millisecond more, since
-    // timers may fire one early and a provider's wait is never undercut.
-    const timer = setTimeout(
-      () => {
-        call.waiting = undefined
-        this.#attemptAgain(delayMs)
-      },
-      Math.min(delayMs + 1, MAX_TIMER_MS),
-    )
-    call.waiting = () => clearTimeout(timer)
+  attemptAgain(turn: Turn): void {
+    const { call } = this.#attempt
+    const attempt = call.nextAttempt()
+    turn.paidBy?.goes(attempt)
+    const options = attempt.optionsFrom(this.#options)
+    const next = new RetryHandler(this.#context, attempt, options, this.#handler, turn)
+    send(this.#context.next, attempt, options, next)
+    attempt.fresh = false
   }
 
-  #attemptAgain(delayMs: number): void {
-    const call = this.#call
-    if (call.finished) return
-    call.attempt += 1
-    call.attemptStartedAt = performance.now()
-    call.verdict = undefined
-    const next = new RetryHandler(this.#context, call, this.#options, this.#handler, delayMs)
-    send(this.#context.dispatch, call, this.#options, next)
+  handOn(): void {
+    const kept = this.#discard?.kept
+    const failed = this.#failed
+    this.#discard = undefined
+    this.#final = true
+    if (kept !== undefined) kept.handOn(this.#handler)
+    else if (failed?.error !== undefined) this.waitFailed(failed.error)
+    failed?.tellGivenUp()
   }
 
-  #event(outcome: Outcome): CallEvent {
-    const call = this.#call
-    return {
-      integration: this.#context.reporter.integration,
-      method: call.method,
-      url: call.redactedUrl,
-      attempt: call.attempt,
-      statusCode: outcome.kind === 'response' ? outcome.statusCode : undefined,
-      code: outcome.kind === 'error' ? outcome.code : outcome.verdict?.code,
-      labels: call.labels,
-    }
+  forget(): void {
+    this.#discard?.kept?.forget()
   }
-}
 
-function isRefusal(outcome: Outcome): boolean {
-  return outcome.kind === 'error' && outcome.code === 'ERR_CIRCUIT_OPEN'
-}
-
-/** The user's word on an error, where there is one. A hook that throws in undici's callbacks would hang the call. */
-function isRetryable(policy: RetryPolicy, outcome: Outcome, reporter: Reporter): boolean | undefined {
-  if (outcome.kind !== 'error' || policy.isRetryableError === undefined) return undefined
-  try {
-    return policy.isRetryableError(outcome.error)
-  } catch (error) {
-    reporter.hookFailed('isRetryableError', error)
-    return undefined
+  waitFailed(error: Error): void {
+    this.#handler.onResponseError?.(this.#attempt.call.controller, error)
   }
 }

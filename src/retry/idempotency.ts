@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { headerValueOption } from '../call/call-options.ts'
+import { type CallRequest, requestOf } from '../call/call-request.ts'
 import type { Call } from '../call/call.ts'
-import { requestOf } from '../call/call-request.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
-import { madeKey, type RetryPolicy } from './options.ts'
+import type { RetryPolicy } from './options.ts'
 
 /** Gives a call whose method is not idempotent its key, before the first attempt. */
 export function giveIdempotencyKey(policy: RetryPolicy, call: Call, reporter: Reporter): void {
@@ -11,23 +12,23 @@ export function giveIdempotencyKey(policy: RetryPolicy, call: Call, reporter: Re
     call.setIdempotencyKey(randomUUID())
     return
   }
-  try {
-    const key = madeKey(policy.idempotencyKey(requestOf(call)))
-    if (key !== undefined) call.setIdempotencyKey(key)
-  } catch (error) {
-    // without a key the call is only less safe to retry: it is not a reason to fail it
-    reporter.hookFailed('idempotencyKey', error)
-  }
+  // without a key the call is only less safe to retry
+  const key = reporter.guard('idempotencyKey', undefined, madeKey, policy.idempotencyKey, call)
+  if (key !== undefined) call.setIdempotencyKey(key)
 }
 
-/** Whether the request may be sent twice: by its method, by a key that the provider knows it by, or by the user's word. */
-export function isIdempotentCall(policy: RetryPolicy, call: Call, reporter: Reporter): boolean {
-  if (policy.methods.has(call.method) || call.idempotencyKey !== undefined) return true
-  if (policy.isIdempotent === undefined) return false
-  try {
-    return policy.isIdempotent(requestOf(call))
-  } catch (error) {
-    reporter.hookFailed('isIdempotent', error)
-    return false
-  }
+/**
+ * Whether the request may be sent twice, by its method or by `isIdempotent`. An idempotency key is another reason, and
+ * one that ends: the provider forgets it.
+ */
+export function isRepeatableCall(policy: RetryPolicy, call: Call, reporter: Reporter): boolean {
+  if (policy.methods.has(call.method)) return true
+  const { isIdempotent } = policy
+  return isIdempotent !== undefined && reporter.guard('isIdempotent', false, isIdempotent, requestOf(call))
+}
+
+/** A key made by the user's function, checked: a bad one must not reach a header. */
+function madeKey(make: (request: CallRequest) => string | undefined, call: Call): string | undefined {
+  const key = make(requestOf(call))
+  return key === undefined ? undefined : headerValueOption('idempotencyKey', key)
 }

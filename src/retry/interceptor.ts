@@ -1,17 +1,31 @@
 import type { Dispatcher } from 'undici'
-import { interceptor, send } from '../call/layer.ts'
-import { objectOption, stringOption } from '../options.ts'
+import { interceptor, type LayerInterceptor } from '../call/layer.ts'
+import { Waits } from '../call/wait.ts'
+import { type Checks, resolveOptions, withDefault } from '../checks.ts'
+import { integrationOption } from '../options.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
-import { type RetryContext, RetryHandler } from './handler.ts'
-import { giveIdempotencyKey } from './idempotency.ts'
-import { resolveRetryOptions, retryOptionNames, type RetryOptions, type RetryPolicy } from './options.ts'
+import { noBudget, RetryBudgets, type RetryBudgetView } from './budget/budgets.ts'
+import type { HearAnswer, RetryContext } from './context.ts'
+import { firstTurn } from './failure/failed-attempt.ts'
+import { makeLookForOthers } from './failure/other-retries.ts'
+import { RetryHandler } from './handler.ts'
+import { giveIdempotencyKey, isRepeatableCall } from './idempotency.ts'
+import { retryChecks, type RetryOptions, type RetryPolicy } from './options.ts'
 
 /** Options of `retry` used by itself. */
 export interface RetryInterceptorOptions extends RetryOptions {
-  /** The integration's name in events and logs. Default 'default'. */
-  name?: string
+  /** The label in events and logs. Default 'default'. */
+  integration?: string
   /** Structured logs of attempts, retries and calls given up. */
   logger?: Logger
+}
+
+/** The interceptor, and what ends its waits. */
+export interface RetryInterceptor extends Dispatcher.DispatcherComposeInterceptor {
+  /** Ends every wait between attempts with a `ShutdownError`; later failures are final. */
+  close(): void
+  /** What is left for retries of each origin. */
+  readonly retryBudget: RetryBudgetView
 }
 
 /**
@@ -23,38 +37,55 @@ export interface RetryInterceptorOptions extends RetryOptions {
  * const dispatcher = new Agent().compose(retry({ maxAttempts: 3 }))
  * await fetch('https://api.example.com/items', { dispatcher })
  */
-export function retry(options: RetryInterceptorOptions = {}): Dispatcher.DispatcherComposeInterceptor {
-  objectOption('retry', options, [...retryOptionNames, 'name', 'logger'])
-  const { name = 'default', logger, ...own } = options
-  const policy = resolveRetryOptions(own)
-  const reporter = new Reporter(stringOption('name', name), loggerOption('logger', logger))
+export function retry(options: RetryInterceptorOptions = {}): RetryInterceptor {
+  const { integration, logger, ...policy } = resolveOptions('retry', interceptorChecks, options)
+  return retryInterceptor(policy, new Reporter(integration, logger))
+}
 
-  return interceptor((dispatch) => {
-    const standard: RetryContext = { policy, reporter, dispatch }
-    return (call, callOptions, handler) => {
+const interceptorChecks: Checks<
+  RetryInterceptorOptions,
+  RetryPolicy & { readonly integration: string; readonly logger: Logger | undefined }
+> = { ...retryChecks, integration: withDefault(integrationOption, 'default'), logger: loggerOption }
+
+/** The interceptor of options that are already checked. */
+export function retryInterceptor(
+  policy: RetryPolicy,
+  reporter: Reporter,
+  hearAnswer?: HearAnswer,
+): RetryInterceptor & LayerInterceptor {
+  const { integration } = reporter
+  const waits = new Waits(integration)
+  const budgets = policy.budget === false ? undefined : new RetryBudgets(policy.budget)
+  const lookForOthers = makeLookForOthers()
+  const layer = interceptor(integration, (next) => {
+    const contextOf = (policy: RetryPolicy): RetryContext => ({
+      policy,
+      reporter,
+      next,
+      waits,
+      hearAnswer,
+      lookForOthers,
+      budgets: policy.budget === false ? undefined : budgets,
+      isRepeatable: (call) => isRepeatableCall(policy, call, reporter),
+    })
+    const standard = contextOf(policy)
+    return (attempt, callOptions, handler) => {
+      const { call } = attempt
       const context =
-        call.scope?.retry === undefined
-          ? standard
-          : { ...standard, policy: overridden(own, call.scope.retry) }
-      if (context.policy.maxAttempts > 1)
-        callOptions = call.recordUpTo(callOptions, context.policy.maxBodyBytes)
+        call.scope?.retry === undefined ? standard : contextOf(overridden(policy, call.scope.retry))
+      const { maxAttempts, maxBodyBytes, idempotencyKey } = context.policy
+      if (maxAttempts > 1) callOptions = call.recordUpTo(callOptions, maxBodyBytes)
       call.retried = true
-      giveIdempotencyKey(context.policy, call, reporter)
-      return send(dispatch, call, callOptions, new RetryHandler(context, call, callOptions, handler, 0))
+      // of two retry layers the outer one decides
+      call.repeatableRule ??= context.isRepeatable
+      if (idempotencyKey !== false) giveIdempotencyKey(context.policy, call, reporter)
+      return next(attempt, callOptions, new RetryHandler(context, attempt, callOptions, handler, firstTurn))
     }
   })
+  return Object.assign(layer, { close: () => waits.close(), retryBudget: budgets ?? noBudget })
 }
 
 /** `withCallOptions` has checked the override. */
-function overridden(own: RetryOptions, override: unknown): RetryPolicy {
-  return resolveRetryOptions(
-    override === false ? { ...own, maxAttempts: 1 } : { ...own, ...defined(override as RetryOptions) },
-  )
-}
-
-/** Without what is undefined, which would stand for the default and not for the stack's value. */
-function defined(options: RetryOptions): RetryOptions {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as RetryOptions
+function overridden(policy: RetryPolicy, override: unknown): RetryPolicy {
+  return { ...policy, ...(override === false ? { maxAttempts: 1 } : (override as Partial<RetryPolicy>)) }
 }

@@ -1,21 +1,14 @@
-import { headerValueOption } from '../call/call-options.ts'
 import type { CallRequest } from '../call/call-request.ts'
-import { transientStatusCodes } from '../call/outcome.ts'
-import {
-  arrayOption,
-  booleanOption,
-  durationOption,
-  functionOption,
-  integerOption,
-  numberOption,
-  objectOption,
-  oneOfOption,
-  stringOption,
-} from '../options.ts'
+import { type Checks, duration, integer, layer, number, oneOf, setOf, withDefault } from '../checks.ts'
+import { idempotentMethods } from '../http/idempotent-methods.ts'
+import { transientStatusCodes } from '../http/outcome.ts'
+import { booleanOption, hookOption, stringOption } from '../options.ts'
 import type { BackoffPolicy, Jitter } from './backoff.ts'
+import type { RetryBudgetPolicy } from './budget/budget.ts'
+import { retryBudgetChecks, type RetryBudgetOptions } from './budget/options.ts'
 
 export interface RetryOptions {
-  /** Attempts in all, the first included. Default 4; 1 turns retries off. */
+  /** Attempts in all, the first included. Default 5; 1 turns retries off. */
   maxAttempts?: number
   /** Base of the first wait, in milliseconds. Default 500. */
   initialBackoffMs?: number
@@ -23,15 +16,18 @@ export interface RetryOptions {
   backoffMultiplier?: number
   /** The longest wait of our own, in milliseconds. Default 30,000. A provider may ask for more: `maxRetryAfterMs`. */
   maxBackoffMs?: number
-  /** How a wait is spread. Default 'full'. Never makes a wait shorter than what the provider asked for. */
+  /** How a wait is spread. Default 'equal'. Never makes a wait shorter than what the provider asked for. */
   jitter?: Jitter
-  /** Statuses that are worth another attempt, 400 to 599. Default 408, 429, 500, 501, 502, 503, 504. */
+  /** Statuses that are worth another attempt, 400 to 599. Default 408, 425, 429, 500 to 504, 520 to 524, 529. */
   statusCodes?: readonly number[]
   /** Codes of network errors that are worth another attempt. Default: resets, refusals, DNS and timeouts. */
   errorCodes?: readonly string[]
   /** Methods that may be sent twice. Default GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY. */
   methods?: readonly string[]
-  /** Says that a request may be sent twice although its method does not: a POST that only searches. */
+  /**
+   * Says that a request may be sent twice although its method does not: a POST that only searches, by its path or by its
+   * recorded body. Asked at most once per call, when an attempt may have been acted on. Default: no other is.
+   */
   isIdempotent?: (request: CallRequest) => boolean
   /** The longest wait that a provider may ask for, in milliseconds. Default 60,000. Beyond it the call ends. */
   maxRetryAfterMs?: number
@@ -45,6 +41,12 @@ export interface RetryOptions {
   idempotencyKey?: boolean | ((request: CallRequest) => string | undefined)
   /** The most of a one-shot body that is kept for another attempt, in bytes. Default 1 MiB. Larger ones go once. */
   maxBodyBytes?: number
+  /**
+   * Bounds the load that retries add to an origin that fails: successes pay for them. What it refuses ends with the
+   * failure as it was, and is captured with reason `budget`. A wait that the provider asks for costs nothing. On by
+   * default; `false`: each call is tried again as often as `maxAttempts` says.
+   */
+  budget?: RetryBudgetOptions | false
 }
 
 /** Retry options with every default filled in. */
@@ -55,12 +57,13 @@ export interface RetryPolicy extends BackoffPolicy {
   readonly methods: ReadonlySet<string>
   readonly maxRetryAfterMs: number
   readonly maxBodyBytes: number
+  readonly budget: RetryBudgetPolicy | false
   readonly idempotencyKey: boolean | ((request: CallRequest) => string | undefined)
   readonly isIdempotent: ((request: CallRequest) => boolean) | undefined
   readonly isRetryableError: ((error: Error) => boolean | undefined) | undefined
 }
 
-export const defaultErrorCodes: readonly string[] = [
+const defaultErrorCodes: readonly string[] = [
   'ECONNRESET',
   'ECONNREFUSED',
   'ECONNABORTED',
@@ -74,7 +77,10 @@ export const defaultErrorCodes: readonly string[] = [
   'ETIMEDOUT',
   'UND_ERR_SOCKET',
   'UND_ERR_CONNECT_TIMEOUT',
-  // a proxy that refuses the tunnel
+  // a unix socket whose daemon restarts
+  'ENOENT',
+  // a proxy that drops CONNECT, or answers that it cannot reach the target
+  'UND_ERR_PRX_CONN',
   'ERR_PROXY_REFUSED',
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
@@ -87,72 +93,31 @@ export const defaultErrorCodes: readonly string[] = [
   'ERR_TIMEOUT',
 ]
 
-/** RFC 9110, 9.2.2, and QUERY (a safe method with a body). */
-export const idempotentMethods: readonly string[] = [
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'PUT',
-  'DELETE',
-  'TRACE',
-  'QUERY',
-]
+const jitters = ['full', 'equal', 'decorrelated', 'none'] as const
 
-export const retryOptionNames: readonly (keyof RetryOptions)[] = [
-  'maxAttempts',
-  'initialBackoffMs',
-  'backoffMultiplier',
-  'maxBackoffMs',
-  'jitter',
-  'statusCodes',
-  'errorCodes',
-  'methods',
-  'isIdempotent',
-  'maxRetryAfterMs',
-  'isRetryableError',
-  'idempotencyKey',
-  'maxBodyBytes',
-]
-
-const jitters: readonly Jitter[] = ['full', 'equal', 'decorrelated', 'none']
-
-/**
- * Checks options and fills in the defaults.
- * @throws TypeError, RangeError naming option, bound and value
- */
-export function resolveRetryOptions(options: RetryOptions): RetryPolicy {
-  objectOption('retry', options, retryOptionNames)
-  return {
-    maxAttempts: integerOption('maxAttempts', options.maxAttempts ?? 4, { min: 1 }),
-    initialBackoffMs: durationOption('initialBackoffMs', options.initialBackoffMs ?? 500),
-    backoffMultiplier: numberOption('backoffMultiplier', options.backoffMultiplier ?? 2, { min: 1 }),
-    maxBackoffMs: durationOption('maxBackoffMs', options.maxBackoffMs ?? 30_000),
-    jitter: oneOfOption('jitter', options.jitter ?? 'full', jitters),
-    statusCodes: new Set(
-      arrayOption('statusCodes', options.statusCodes ?? transientStatusCodes, statusOption),
-    ),
-    errorCodes: new Set(arrayOption('errorCodes', options.errorCodes ?? defaultErrorCodes, stringOption)),
-    methods: new Set(
-      arrayOption('methods', options.methods ?? idempotentMethods, stringOption).map((method) =>
-        method.toUpperCase(),
-      ),
-    ),
-    maxRetryAfterMs: durationOption('maxRetryAfterMs', options.maxRetryAfterMs ?? 60_000),
-    maxBodyBytes: integerOption('maxBodyBytes', options.maxBodyBytes ?? 1_048_576, { min: 0 }),
-    idempotencyKey:
-      typeof options.idempotencyKey === 'function'
-        ? options.idempotencyKey
-        : booleanOption('idempotencyKey', options.idempotencyKey ?? false),
-    isIdempotent: functionOption('isIdempotent', options.isIdempotent),
-    isRetryableError: functionOption('isRetryableError', options.isRetryableError),
-  }
+/** The options of retries: each with its bound and its default. */
+export const retryChecks: Checks<RetryOptions, RetryPolicy> = {
+  maxAttempts: withDefault(integer({ min: 1 }), 5),
+  initialBackoffMs: withDefault(duration(), 500),
+  backoffMultiplier: withDefault(number({ min: 1 }), 2),
+  maxBackoffMs: withDefault(duration(), 30_000),
+  jitter: withDefault(oneOf(...jitters), 'equal'),
+  statusCodes: withDefault(setOf(integer({ min: 400, max: 599 })), new Set(transientStatusCodes)),
+  errorCodes: withDefault(setOf(stringOption), new Set(defaultErrorCodes)),
+  methods: withDefault(setOf(methodOption), new Set(idempotentMethods)),
+  isIdempotent: hookOption,
+  maxRetryAfterMs: withDefault(duration(), 60_000),
+  isRetryableError: hookOption,
+  idempotencyKey: withDefault(idempotencyKeyOption, false),
+  maxBodyBytes: withDefault(integer(), 1_048_576),
+  budget: layer(retryBudgetChecks),
 }
 
-function statusOption(name: string, value: unknown): number {
-  return integerOption(name, value, { min: 400, max: 599 })
+function methodOption(name: string, value: unknown): string {
+  return stringOption(name, value).toUpperCase()
 }
 
-/** A key made by the user's function, checked: a bad one must not reach a header. */
-export function madeKey(value: string | undefined): string | undefined {
-  return value === undefined ? undefined : headerValueOption('idempotencyKey', value)
+function idempotencyKeyOption(name: string, value: unknown): RetryPolicy['idempotencyKey'] {
+  if (typeof value !== 'function') return booleanOption(name, value)
+  return hookOption<Exclude<RetryPolicy['idempotencyKey'], boolean>>(name, value) ?? false
 }

@@ -1,11 +1,17 @@
-import { errorCode, type Outcome, responseOutcome } from '../call/outcome.ts'
-import { RateLimitError } from '../errors.ts'
-import { MAX_TIMER_MS, objectOption, stringOption } from '../options.ts'
+import { type Checks, duration, optional, resolveOptions, withDefault } from '../checks.ts'
+import { addCallerStack, asError, RateLimitError, isError } from '../errors.ts'
+import { deliveryOfError, errorCode } from '../http/delivery.ts'
+import { errorHeaders, errorStatus, isAbort } from '../http/error-status.ts'
+import { type Outcome, responseOutcome } from '../http/outcome.ts'
+import { integrationOption, MAX_TIMER_MS, signalOption } from '../options.ts'
 import { channels, type CallEvent } from '../telemetry/channels.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
-import { CallScope } from './call-scope.ts'
-import { decideRetry } from './decision.ts'
-import { resolveRetryOptions, retryOptionNames, type RetryOptions, type RetryPolicy } from './options.ts'
+import type { RetryBudget } from './budget/budget.ts'
+import { functionBudget } from './budget/function-budgets.ts'
+import { decideRetry, isTransientCode, type RetryDecision } from './decision.ts'
+import { FunctionCall } from './function-call.ts'
+import { retryChecks, type RetryOptions, type RetryPolicy } from './options.ts'
+import { usersWordOn } from './users-word.ts'
 
 /** What the function is told of the attempt. */
 export interface AttemptContext {
@@ -20,9 +26,17 @@ export interface WithRetryOptions extends RetryOptions {
   signal?: AbortSignal
   /** The longest time over all attempts and waits, in milliseconds. Default: none. */
   totalTimeoutMs?: number
-  /** The name in events and logs. Default 'default'. */
-  name?: string
+  /** The label in events and logs. Default 'default'. Calls with the same one share their retry `budget`; else there is none. */
+  integration?: string
+  /** Structured logs of attempts, retries and calls given up. */
   logger?: Logger
+}
+
+interface WithRetryPolicy extends RetryPolicy {
+  readonly signal: AbortSignal | undefined
+  readonly totalTimeoutMs: number | undefined
+  readonly integration: string
+  readonly logger: Logger | undefined
 }
 
 /**
@@ -30,8 +44,9 @@ export interface WithRetryOptions extends RetryOptions {
  * policy as the `retry` interceptor. The work must be safe to repeat: only you can know.
  *
  * Tried again: errors with a transient code (`error.code`, or of its `cause`) or status (`statusCode`, `status`,
- * `response.status`), and errors that carry neither. Not tried again: an abort, errors of the program (TypeError and
- * its like, unless a network error caused them), any other code or status. `isRetryableError` decides before that.
+ * `response.status`, `response.statusCode`), and errors that carry neither; never before the wait that the headers of
+ * their response ask for. Not tried again: an abort, errors of the program (TypeError and its like, unless a network
+ * error caused them), any other code or status. `isRetryableError` decides before that.
  *
  * @returns what `fn` returned
  * @throws the last error of `fn` as it was; `signal.reason` after an abort
@@ -43,70 +58,128 @@ export async function withRetry<T>(
   options: WithRetryOptions = {},
 ): Promise<T> {
   if (typeof fn !== 'function') throw new TypeError(`\`fn\` must be a function, got ${String(fn)}`)
-  objectOption('withRetry', options, [...retryOptionNames, 'signal', 'totalTimeoutMs', 'name', 'logger'])
-  const { signal, totalTimeoutMs, name = 'default', logger, ...own } = options
-  const policy = resolveRetryOptions(own)
-  const reporter = new Reporter(stringOption('name', name), loggerOption('logger', logger))
-  const scope = new CallScope(signal, totalTimeoutMs, name)
+  const { signal, totalTimeoutMs, integration, logger, ...policy } = resolveOptions(
+    'withRetry',
+    withRetryChecks,
+    options,
+  )
+  const reporter = new Reporter(integration, logger)
+  const call = new FunctionCall(signal, totalTimeoutMs, integration)
+  const budget = functionBudget(policy.budget, options.integration)
   try {
-    return await attempts(fn, policy, reporter, scope)
+    return await attempts(fn, policy, reporter, call, budget)
+  } catch (error) {
+    throw error === call.timeout ? addCallerStack(error) : error
   } finally {
-    scope.end()
+    call.end()
   }
+}
+
+const withRetryChecks: Checks<WithRetryOptions, WithRetryPolicy> = {
+  ...retryChecks,
+  signal: signalOption,
+  totalTimeoutMs: optional(duration({ min: 1 })),
+  integration: withDefault(integrationOption, 'default'),
+  logger: loggerOption,
 }
 
 async function attempts<T>(
   fn: (context: AttemptContext) => T | PromiseLike<T>,
   policy: RetryPolicy,
   reporter: Reporter,
-  scope: CallScope,
+  call: FunctionCall,
+  budget: RetryBudget | undefined,
 ): Promise<T> {
-  let previousDelayMs = 0
+  let turn: FunctionTurn = { number: 1, delayMs: 0, paidBy: undefined }
   for (let attempt = 1; ; attempt++) {
-    scope.signal.throwIfAborted()
+    call.signal.throwIfAborted()
     const startedAt = performance.now()
     try {
-      return await scope.race(() => fn({ attempt, signal: scope.signal }))
+      const made = await call.race(() => fn({ attempt, signal: call.signal }))
+      if (attempt === 1) budget?.called(startedAt)
+      budget?.succeeded(turn.paidBy !== undefined)
+      return made
     } catch (error) {
       // the end of the call, whatever the function made of it
-      scope.signal.throwIfAborted()
+      call.signal.throwIfAborted()
       const outcome = outcomeOf(error, policy, reporter)
       if (outcome === undefined) throw error
-      const decision = decideRetry(policy, {
-        outcome,
-        attempt,
-        idempotent: true,
-        bodyReplayable: true,
-        previousDelayMs,
-        remainingMs: scope.deadline - performance.now(),
-        now: Date.now(),
-        random: Math.random(),
-      })
-      report(reporter, error, outcome, attempt, performance.now() - startedAt, decision)
-      if (!decision.retry) throw error
-      previousDelayMs = decision.delayMs
-      await scope.wait(Math.min(decision.delayMs + 1, MAX_TIMER_MS))
+      if (attempt === 1) budget?.called(startedAt)
+      const event = eventOf(reporter, error, outcome, attempt)
+      tellFailure(reporter, event, performance.now() - startedAt)
+      const next = await nextTurn(policy, outcome, turn, call, budget, (decision) =>
+        tellDecision(reporter, event, decision),
+      )
+      if (next === undefined) throw error
+      turn = next
     }
   }
 }
 
-interface StatusFacts {
-  statusCode?: unknown
-  status?: unknown
-  response?: { status?: unknown; statusCode?: unknown } | null
+/** When an attempt is made, and what pays for it. */
+interface FunctionTurn {
+  /** The first is 1; those that were let pass count too. */
+  readonly number: number
+  /** The wait before it, in milliseconds. */
+  readonly delayMs: number
+  readonly paidBy: RetryBudget | undefined
+}
+
+/** Waits for the turn of the next attempt; where the budget is empty by then, for the one after it, to the last. */
+async function nextTurn(
+  policy: RetryPolicy,
+  outcome: Outcome,
+  last: FunctionTurn,
+  call: FunctionCall,
+  budget: RetryBudget | undefined,
+  tell: (decision: RetryDecision) => void,
+): Promise<FunctionTurn | undefined> {
+  let { number, delayMs } = last
+  for (;;) {
+    const decision = decideRetry(policy, {
+      outcome,
+      attempt: number,
+      repeatable: true,
+      bodyRereadable: true,
+      previousDelayMs: delayMs,
+      remainingMs: call.deadline - performance.now(),
+      now: Date.now(),
+      random: Math.random(),
+    })
+    if (!decision.retry) {
+      // it has let turns pass
+      if (number > last.number) budget?.refuse()
+      tell(number > last.number ? { retry: false, givenUp: { reason: 'budget' } } : decision)
+      return undefined
+    }
+    delayMs = decision.delayMs
+    number += 1
+    const paidBy = decision.costs ? budget : undefined
+    const taken = paidBy?.tryTake(performance.now()) ?? true
+    if (taken) tell(decision)
+    try {
+      await call.wait(Math.min(delayMs + 1, MAX_TIMER_MS))
+    } catch (ended) {
+      if (taken) paidBy?.giveBack()
+      throw ended
+    }
+    if (!taken && paidBy?.tryTake(performance.now()) !== true) continue
+    if (!taken) tell({ ...decision, delayMs: 0 })
+    return { number, delayMs, paidBy }
+  }
 }
 
 /** What an error of unknown work means; `undefined` when another attempt would not change it. */
 function outcomeOf(error: unknown, policy: RetryPolicy, reporter: Reporter): Outcome | undefined {
-  const wrapped = error instanceof Error ? error : new Error(String(error), { cause: error })
-  const decided = saidOf(policy, wrapped, reporter)
+  const wrapped = asError(error)
+  const decided = usersWordOn(wrapped, policy, reporter)
   if (decided === false) return undefined
-  const status = statusOf(error)
+  const status = errorStatus(error)
   if (status !== undefined) {
     const retryAfterMs = error instanceof RateLimitError ? error.retryAfterMs : undefined
     const transient = decided === true || policy.statusCodes.has(status)
     if (!transient) return undefined
-    return responseOutcome(status, headersOf(error), {
+    return responseOutcome(status, errorHeaders(error), {
       kind: 'transient',
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     })
@@ -114,77 +187,46 @@ function outcomeOf(error: unknown, policy: RetryPolicy, reporter: Reporter): Out
   const code = errorCode(error)
   const transient =
     decided === true ||
-    (code === undefined ? !isFinalByKind(wrapped) : policy.errorCodes.has(code) && !isAbort(wrapped))
+    (code === undefined
+      ? !isFinalByKind(wrapped)
+      : isTransientCode(policy, code, deliveryOfError(error, true)) && !isAbort(wrapped))
   if (!transient) return undefined
   return responseOutcome(0, {}, { kind: 'transient', code: code ?? wrapped.name })
 }
 
-/** A hook that throws must not hide the error of the work. */
-function saidOf(policy: RetryPolicy, error: Error, reporter: Reporter): boolean | undefined {
-  try {
-    return policy.isRetryableError?.(error)
-  } catch (failure) {
-    reporter.hookFailed('isRetryableError', failure)
-    return undefined
-  }
-}
-
-function statusOf(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null) return undefined
-  const facts = error as StatusFacts
-  const status = facts.statusCode ?? facts.status ?? facts.response?.status ?? facts.response?.statusCode
-  return typeof status === 'number' && status >= 100 ? status : undefined
-}
-
-function headersOf(error: unknown): Record<string, string> {
-  const headers = (error as { response?: { headers?: unknown } | null }).response?.headers
-  const value =
-    headers instanceof Headers
-      ? headers.get('retry-after')
-      : (headers as Record<string, unknown> | null | undefined)?.['retry-after']
-  return typeof value === 'string' ? { 'retry-after': value } : {}
-}
-
-function isAbort(error: Error): boolean {
-  return error.name === 'AbortError'
-}
+/** By their names: under Jest the constructors of Node's own errors are not those that a module sees. */
+const programErrors = new Set(['TypeError', 'RangeError', 'SyntaxError', 'ReferenceError'])
 
 /** A mistake in the program does not go away by itself. */
 function isFinalByKind(error: Error): boolean {
-  return (
-    isAbort(error) ||
-    error instanceof TypeError ||
-    error instanceof RangeError ||
-    error instanceof SyntaxError ||
-    error instanceof ReferenceError
-  )
+  return isAbort(error) || programErrors.has(error.name)
 }
 
-function report(
-  reporter: Reporter,
-  error: unknown,
-  outcome: Outcome,
-  attempt: number,
-  durationMs: number,
-  decision: ReturnType<typeof decideRetry>,
-): void {
-  const event: CallEvent = {
+function eventOf(reporter: Reporter, error: unknown, outcome: Outcome, attempt: number): FailureEvent {
+  return {
     integration: reporter.integration,
     method: '',
     url: '',
     attempt,
     statusCode: outcome.kind === 'response' && outcome.statusCode > 0 ? outcome.statusCode : undefined,
     code: errorCode(error),
+    error: isError(error) ? error : undefined,
   }
-  const cause = error instanceof Error ? error : undefined
-  if (reporter.hears(channels.attemptFailed)) {
-    reporter.attemptFailed({ ...event, error: cause, durationMs: Math.round(durationMs) })
-  }
+}
+
+type FailureEvent = CallEvent & { readonly error: Error | undefined }
+
+function tellFailure(reporter: Reporter, event: FailureEvent, durationMs: number): void {
+  if (!reporter.hears(channels.attemptFailed)) return
+  reporter.attemptFailed({ ...event, durationMs: Math.round(durationMs) })
+}
+
+function tellDecision(reporter: Reporter, event: FailureEvent, decision: RetryDecision): void {
   if (decision.retry) {
-    if (reporter.hears(channels.retryScheduled)) {
-      reporter.retryScheduled({ ...event, delayMs: decision.delayMs, retryAfterMs: decision.retryAfterMs })
-    }
+    const { error: _error, ...rest } = event
+    const { delayMs, retryAfterMs } = decision
+    if (reporter.hears(channels.retryScheduled)) reporter.retryScheduled({ ...rest, delayMs, retryAfterMs })
   } else if (decision.givenUp !== undefined && reporter.hears(channels.callGivenUp)) {
-    reporter.callGivenUp({ ...event, error: cause, reason: decision.givenUp.reason })
+    reporter.callGivenUp({ ...event, reason: decision.givenUp.reason })
   }
 }

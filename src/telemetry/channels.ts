@@ -1,5 +1,46 @@
 import { channel, type Channel } from 'node:diagnostics_channel'
 
+/** A call, from its start to the end of its response. */
+export interface CallStartEvent {
+  /** The same number on all start and end events of one call, and of no other call of this process. */
+  id: number
+  integration: string
+  method: string
+  /** Redacted. */
+  url: string
+  labels?: Readonly<Record<string, string>> | undefined
+}
+
+export interface CallDoneEvent extends CallStartEvent {
+  /** `response`: the caller has the whole response, whatever its status. `cancelled`: by the caller. */
+  outcome: 'response' | 'error' | 'cancelled'
+  /** Attempts made; 0 when none was let through. */
+  attempts: number
+  /** From the start to the end of the response, in milliseconds. */
+  durationMs: number
+  statusCode?: number | undefined
+  code?: string | undefined
+  error?: Error | undefined
+  /** Why no further attempt was made of a call that failed. */
+  reason?: string | undefined
+  deadLetterId?: string | undefined
+}
+
+export interface AttemptStartEvent extends CallStartEvent {
+  /** The first is 1. */
+  attempt: number
+}
+
+export interface AttemptDoneEvent extends AttemptStartEvent {
+  /** `refused`: the circuit, a rate limit or a bulkhead did not let it through. */
+  outcome: 'response' | 'error' | 'refused' | 'cancelled'
+  /** From dispatch to the response's headers or the failure, in milliseconds. */
+  durationMs: number
+  statusCode?: number | undefined
+  code?: string | undefined
+  error?: Error | undefined
+}
+
 /** What the events of one call share. Urls are redacted; nothing here holds a secret. */
 export interface CallEvent {
   integration: string
@@ -23,12 +64,16 @@ export interface RetryScheduledEvent extends CallEvent {
   delayMs: number
   /** What the provider asked for, where it did. */
   retryAfterMs?: number | undefined
+  /** Retries that the budget of the origin would let through after this one. */
+  budgetLeft?: number | undefined
 }
 
 export interface CallGivenUpEvent extends CallEvent {
-  /** Why no further attempt is made: `exhausted`, `not-idempotent`, `body-not-replayable`, ... */
+  /** Why no further attempt is made: `exhausted`, `budget`, `not-repeatable`, `deadline`, ... */
   reason: string
   error?: Error | undefined
+  /** The record of the call, where it is captured. */
+  deadLetterId?: string | undefined
 }
 
 export type CircuitStateName = 'closed' | 'open' | 'half-open'
@@ -63,20 +108,25 @@ export interface DeadLetterCapturedEvent {
   attempts: number
   statusCode?: number | undefined
   code?: string | undefined
+  labels?: Readonly<Record<string, string>> | undefined
 }
 
 export interface DeadLetterDroppedEvent {
   id: string
   integration: string
-  /** `queue-full`, `store-full`, `spool-full`, `refused-by-store`, `evicted`, `closed`, ... */
+  /** `queue-full`, `store-full`, `refused-by-store`, `sink-full`, `refused-by-sink`, `evicted`, `closed`, ... */
   reason: string
+  /** The sink whose copy it was; the store may have the record. */
+  sink?: string | undefined
   error?: Error | undefined
 }
 
 export interface DeadLetterDurableEvent {
   id: string
-  /** Where the record is now kept: `store` or `spool`. */
-  where: 'store' | 'spool'
+  /** Where the record is now kept: the store, the spool until the store or the sink has it, or a sink. */
+  where: 'store' | 'spool' | 'sink'
+  /** The sink that has it, or whose copy it is. */
+  sink?: string | undefined
 }
 
 export interface ReplayEvent {
@@ -85,8 +135,53 @@ export interface ReplayEvent {
   method: string
   url: string
   outcome: string
+  /** Why, in one word: `outage`, `rate-limited`, `refused` ... */
+  reason?: string | undefined
+  /** Why, in a sentence: which header is missing, which circuit is open. */
+  message?: string | undefined
   statusCode?: number | undefined
   error?: Error | undefined
+}
+
+/** A call waits for a permit, or for the end of a cool-down. */
+export interface LimitWaitingEvent extends CallEvent {
+  /** By default the origin, and behind `#` a hash of the request's credentials. */
+  key: string
+  /** How long it has to wait at least, as far as is known, in milliseconds. */
+  retryAfterMs: number
+}
+
+/** A call was not sent: it could not have waited for so long. */
+export interface LimitRefusedEvent extends LimitWaitingEvent {
+  /** `provider`: a cool-down. `limiter`: no permit would have come in time. */
+  refusedBy: 'provider' | 'limiter'
+}
+
+/** No call of the key goes for a while. Not told again when it becomes longer. */
+export interface CooldownStartedEvent {
+  key: string
+  /** In milliseconds. */
+  retryAfterMs: number
+  /** That of the answer that asked for it; none where an operator or another process said so. */
+  statusCode?: number | undefined
+  /** Whether this process was asked. */
+  here: boolean
+}
+
+/** A call waits for a slot of its bulkhead. */
+export interface BulkheadWaitingEvent extends CallEvent {
+  /** By default the origin. */
+  key: string
+  /** Attempts that may be in flight, now. */
+  limit: number
+  /** Calls of the key that wait, this one not counted. */
+  waiting: number
+}
+
+/** A call was not sent: it found no slot. */
+export interface BulkheadRefusedEvent extends BulkheadWaitingEvent {
+  /** `full`: no room or time to wait for one. `too-late`: it could not have been answered in time. */
+  why: 'full' | 'too-late'
 }
 
 /** A `diagnostics_channel` with the type of what it carries. */
@@ -105,10 +200,19 @@ function typed<T>(name: string): TypedChannel<T> {
 
 /** The package's diagnostics channels; their names start with `undici-resilience:`. */
 export const channels = {
+  callStart: typed<CallStartEvent>('call:start'),
+  callDone: typed<CallDoneEvent>('call:done'),
+  attemptStart: typed<AttemptStartEvent>('attempt:start'),
+  attemptDone: typed<AttemptDoneEvent>('attempt:done'),
   attemptFailed: typed<AttemptFailedEvent>('attempt:failed'),
   retryScheduled: typed<RetryScheduledEvent>('retry:scheduled'),
   callGivenUp: typed<CallGivenUpEvent>('call:given-up'),
   circuitChanged: typed<CircuitChangedEvent>('circuit:changed'),
+  limitWaiting: typed<LimitWaitingEvent>('limit:waiting'),
+  limitRefused: typed<LimitRefusedEvent>('limit:refused'),
+  cooldownStarted: typed<CooldownStartedEvent>('cooldown:started'),
+  bulkheadWaiting: typed<BulkheadWaitingEvent>('bulkhead:waiting'),
+  bulkheadRefused: typed<BulkheadRefusedEvent>('bulkhead:refused'),
   storeDegraded: typed<StoreDegradedEvent>('store:degraded'),
   deadLetterCaptured: typed<DeadLetterCapturedEvent>('dead-letter:captured'),
   deadLetterDurable: typed<DeadLetterDurableEvent>('dead-letter:durable'),

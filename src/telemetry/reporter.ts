@@ -1,15 +1,25 @@
+import { types } from 'node:util'
+import { asError } from '../errors.ts'
+import { PromisedAnswerError } from '../options.ts'
+import { TimeLimitError } from '../time/time-limit.ts'
 import {
   type AttemptFailedEvent,
+  type BulkheadRefusedEvent,
+  type BulkheadWaitingEvent,
   type CallGivenUpEvent,
   channels,
   type CircuitChangedEvent,
+  type CooldownStartedEvent,
   type DeadLetterCapturedEvent,
   type DeadLetterDroppedEvent,
+  type LimitRefusedEvent,
+  type LimitWaitingEvent,
   type ReplayEvent,
   type RetryScheduledEvent,
   type StoreDegradedEvent,
   type TypedChannel,
 } from './channels.ts'
+import { toldError } from './told-error.ts'
 
 /** What we need of a logger: pino's has it, and so has any that takes an object and a message. */
 export interface Logger {
@@ -34,9 +44,12 @@ function describe(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'an object without them' : String(value)
 }
 
+/** What became of a replay that will not go on by itself. */
+const needsAPerson: ReadonlySet<string> = new Set(['refused', 'quarantined', 'in-doubt', 'corrupt'])
+
 /**
- * Tells what happened to the `diagnostics_channel` of each event and to the logger of one stack. Ask `hears...` before
- * building an event: nothing is paid for when nobody listens.
+ * Tells what happened to the `diagnostics_channel` of each event and to the logger of one stack. Ask `hears(channel)`
+ * before building an event: nothing is paid for when nobody listens.
  */
 export class Reporter {
   readonly integration: string
@@ -47,18 +60,23 @@ export class Reporter {
     this.#logger = logger
   }
 
+  /** Whether there is a logger. */
+  get logs(): boolean {
+    return this.#logger !== undefined
+  }
+
   hears(channel: { readonly hasSubscribers: boolean }): boolean {
     return this.#logger !== undefined || channel.hasSubscribers
   }
 
   attemptFailed(event: AttemptFailedEvent): void {
     publish(channels.attemptFailed, event)
-    this.#log('warn', { ...event }, `attempt ${event.attempt} failed`)
+    this.#log('warn', { ...event }, 'attempt failed')
   }
 
   retryScheduled(event: RetryScheduledEvent): void {
     publish(channels.retryScheduled, event)
-    this.#log('info', { ...event }, `attempt ${event.attempt + 1} in ${event.delayMs} ms`)
+    this.#log('info', { ...event }, 'retry scheduled')
   }
 
   callGivenUp(event: CallGivenUpEvent): void {
@@ -66,7 +84,7 @@ export class Reporter {
     this.#log(
       event.reason === 'circuit-open' ? 'warn' : 'error',
       { ...event },
-      `call given up after ${event.attempt} attempt${event.attempt === 1 ? '' : 's'}: ${event.reason}`,
+      `call given up: ${event.reason}`,
     )
   }
 
@@ -82,7 +100,20 @@ export class Reporter {
 
   replayed(event: ReplayEvent): void {
     publish(channels.replayed, event)
-    this.#log('info', { ...event, deadLetterId: event.id }, `dead letter replayed: ${event.outcome}`)
+    // a logger takes `message` and `msg` for its own sentence
+    const { message, ...fields } = event
+    const why = message === undefined ? {} : { why: message }
+    const level = needsAPerson.has(event.outcome) ? 'warn' : 'info'
+    this.#log(level, { ...fields, ...why, deadLetterId: event.id }, `dead letter replayed: ${event.outcome}`)
+  }
+
+  /** Only logs: how many dead letters are due of origins that a replay may not send to. */
+  dueElsewhere(origins: Readonly<Record<string, number>>): void {
+    this.#log(
+      'warn',
+      { origins, integration: this.integration },
+      'dead letters are due of origins that are not in `allowedOrigins`',
+    )
   }
 
   /** Only logs: the store that made the transition publishes it. */
@@ -94,23 +125,79 @@ export class Reporter {
     )
   }
 
+  limitWaiting(event: LimitWaitingEvent): void {
+    publish(channels.limitWaiting, event)
+    this.#log('info', { ...event }, `waits for its rate limit`)
+  }
+
+  limitRefused(event: LimitRefusedEvent): void {
+    publish(channels.limitRefused, event)
+    this.#log(
+      'warn',
+      { ...event },
+      `refused by the ${event.refusedBy === 'provider' ? 'cool-down' : 'rate limit'}`,
+    )
+  }
+
+  bulkheadWaiting(event: BulkheadWaitingEvent): void {
+    publish(channels.bulkheadWaiting, event)
+    this.#log('info', { ...event }, 'waits for a slot of its bulkhead')
+  }
+
+  bulkheadRefused(event: BulkheadRefusedEvent): void {
+    publish(channels.bulkheadRefused, event)
+    this.#log('warn', { ...event }, 'refused by its bulkhead')
+  }
+
+  /** Only logs: the store publishes it. */
+  cooldownStarted(event: CooldownStartedEvent): void {
+    this.#log(
+      'warn',
+      { ...event, integration: this.integration },
+      'the provider asked to wait: calls are held back',
+    )
+  }
+
   /** Only logs: the store publishes it. */
   storeDegraded(event: StoreDegradedEvent): void {
     this.#log(
       event.degraded ? 'error' : 'info',
       { ...event, integration: this.integration },
       event.degraded
-        ? `${event.store} unreachable: circuits go on locally`
-        : `${event.store} reachable again`,
+        ? `${event.store} ${lossOf(event.error)}: circuits go on locally`
+        : `${event.store} answers again`,
     )
+  }
+
+  /**
+   * What a hook of the user says; where it throws, that is told and `fallback` holds, since a hook must not fail the
+   * call. Its arguments are handed in apart, so that no call pays for a closure.
+   */
+  guard<Arguments extends readonly unknown[], Said, Fallback>(
+    hook: string,
+    fallback: Fallback,
+    ask: (...given: Arguments) => Said,
+    ...given: Arguments
+  ): Said | Fallback {
+    try {
+      const said = ask(...given)
+      // of one that only hears of something: nobody waits for it, and a rejection would end the process
+      if (types.isPromise(said)) said.catch((error: unknown) => this.hookFailed(hook, error))
+      return said
+    } catch (error) {
+      this.hookFailed(hook, error)
+      return fallback
+    }
   }
 
   /** Something of the user's own failed, a hook that threw: said, since it must not fail the call. */
   hookFailed(hook: string, error: unknown): void {
-    if (this.#logger === undefined)
+    if (error instanceof PromisedAnswerError && error.told) return
+    if (this.#logger === undefined) {
       process.emitWarning(`\`${hook}\` threw: ${String(error)}`, 'ResilienceWarning')
-    else
+    } else {
       this.#log('error', { hook, error: asError(error), integration: this.integration }, `\`${hook}\` threw`)
+    }
   }
 
   #log(
@@ -122,17 +209,21 @@ export class Reporter {
     const { error, ...context } = event
     try {
       // pino serialises what it finds under `err`
-      this.#logger[level](error === undefined ? context : { ...context, err: error }, message)
+      this.#logger[level](error === undefined ? context : { ...context, err: toldError(error) }, message)
     } catch (failure) {
       process.emitWarning(`the logger threw: ${String(failure)}`, 'ResilienceWarning')
     }
   }
 }
 
-function publish<T>(channel: TypedChannel<T>, event: T): void {
-  if (channel.hasSubscribers) channel.publish(event)
+/** A server that is there and late is not out of reach. */
+function lossOf(error: Error | undefined): string {
+  const late = error instanceof TimeLimitError || error?.message === 'Command timed out'
+  return late ? 'does not answer in time' : 'cannot be reached'
 }
 
-function asError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value))
+function publish<T extends object>(channel: TypedChannel<T>, event: T): void {
+  if (!channel.hasSubscribers) return
+  const { error } = event as { error?: Error | undefined }
+  channel.publish(error === undefined ? event : { ...event, error: toldError(error) })
 }

@@ -1,36 +1,45 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Call } from '../call/call.ts'
-import { RequestTimeoutError } from '../errors.ts'
+import type { Attempt } from '../call/attempt.ts'
+import type { CancelHook } from '../call/cancel-hook.ts'
+import { RequestTimeoutError, subjectOf } from '../errors.ts'
+import { type Deadline, type Deadlines, NOT_WAITING } from '../time/deadlines.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
 
-export interface TimeoutPolicy {
-  readonly ms: number
-  readonly scope: 'attempt' | 'call' | undefined
+/** One time limit, as the interceptor has made it of options. */
+export interface TimeLimit {
+  readonly deadlines: Deadlines
+  readonly scope: 'attempt' | 'call'
   readonly untilEnd: boolean
-  readonly name: string
+  readonly integration: string
 }
 
-/** Lives through one attempt, or through the whole call where no retry is above it. */
-export class TimeoutHandler implements Dispatcher.DispatchHandler {
-  readonly #call: Call
+/**
+ * Lives through one attempt, or through the whole call where no retry is above it. Waits for its deadline itself.
+ *
+ * The methods that only pass on stand in every handler: a shared base class costs a call more than the repetition
+ * (`call/layer.ts`).
+ */
+export class TimeoutHandler implements Dispatcher.DispatchHandler, Deadline, CancelHook {
+  place = NOT_WAITING
+  nextCancelHook: CancelHook | undefined = undefined
+  readonly #attempt: Attempt
   readonly #handler: Dispatcher.DispatchHandler
-  readonly #policy: TimeoutPolicy
-  readonly #scope: 'attempt' | 'call'
-  #timer: NodeJS.Timeout | undefined
-  #controller: Dispatcher.DispatchController | undefined
-  #error: RequestTimeoutError | undefined
+  readonly #limit: TimeLimit
+  #controller: Dispatcher.DispatchController | undefined = undefined
+  #error: RequestTimeoutError | undefined = undefined
 
-  constructor(call: Call, handler: Dispatcher.DispatchHandler, policy: TimeoutPolicy) {
-    this.#call = call
+  constructor(attempt: Attempt, handler: Dispatcher.DispatchHandler, limit: TimeLimit) {
+    this.#attempt = attempt
     this.#handler = handler
-    this.#policy = policy
-    this.#scope = policy.scope ?? (call.retried ? 'attempt' : 'call')
-    if (this.#scope === 'call') call.deadline = Math.min(call.deadline, performance.now() + policy.ms)
-    this.#timer = setTimeout(this.#expire, policy.ms)
-    call.onCancel(this.#stop)
+    this.#limit = limit
+    const { call } = attempt
+    const now = attempt.now()
+    if (limit.scope === 'call') call.deadline = Math.min(call.deadline, now + limit.deadlines.ms)
+    limit.deadlines.set(this, now)
+    call.onCancel(this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
@@ -61,7 +70,7 @@ export class TimeoutHandler implements Dispatcher.DispatchHandler {
   ): void {
     if (this.#error !== undefined) return
     this.#controller = controller
-    if (!this.#policy.untilEnd && statusCode >= 200) this.#end()
+    if (!this.#limit.untilEnd && statusCode >= 200) this.#end()
     this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
   }
 
@@ -93,29 +102,33 @@ export class TimeoutHandler implements Dispatcher.DispatchHandler {
     if (this.#error === undefined) this.#handler.onRequestSent?.()
   }
 
-  readonly #stop = (): void => clearTimeout(this.#timer)
-
-  #end(): void {
-    clearTimeout(this.#timer)
-    this.#call.offCancel(this.#stop)
+  /** The call is over: nothing is waited for any more. */
+  cancelled(): void {
+    this.#limit.deadlines.clear(this)
   }
 
-  readonly #expire = (): void => {
-    const call = this.#call
-    const { ms, name } = this.#policy
-    call.offCancel(this.#stop)
-    const what = this.#scope === 'call' ? 'the call' : `attempt ${call.attempt}`
-    this.#error = new RequestTimeoutError(`${what} took longer than ${ms} ms`, {
-      scope: this.#scope,
-      timeoutMs: ms,
-      integration: name,
-      method: call.method,
-      url: call.redactedUrl,
-      attempts: call.attempt,
-    })
+  #end(): void {
+    if (this.place === NOT_WAITING) return
+    this.#limit.deadlines.clear(this)
+    this.#attempt.call.offCancel(this)
+  }
+
+  /** Comes from a timer that all calls share: in the async context of none. */
+  expire(): void {
+    this.#attempt.call.runInAsyncScope(this.#expired, this)
+  }
+
+  #expired(): void {
+    const { call } = this.#attempt
+    const { integration, scope } = this.#limit
+    const { ms } = this.#limit.deadlines
+    call.offCancel(this)
+    const { method, redactedUrl: url, attempts } = call
+    const context = { integration, method, url, attempts, scope, timeoutMs: ms } as const
+    this.#error = new RequestTimeoutError(`${subjectOf(context)}: the ${scope} timed out`, context)
     // What is under this layer first, so that it has settled when the caller hears of it and nothing starts after:
     // a wait between attempts, and the attempt in hand, whose report is not let through.
-    if (this.#scope === 'call') call.deadline = 0
+    if (scope === 'call') call.deadline = 0
     call.stopWaiting()
     this.#controller?.abort(this.#error)
     this.#handler.onResponseError?.(this.#controller as Dispatcher.DispatchController, this.#error)

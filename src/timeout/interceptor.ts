@@ -1,39 +1,63 @@
 import type { Dispatcher } from 'undici'
-import { interceptor, send } from '../call/layer.ts'
-import { durationOption, objectOption, oneOfOption, stringOption } from '../options.ts'
-import { TimeoutHandler, type TimeoutPolicy } from './handler.ts'
+import type { Call } from '../call/call.ts'
+import { interceptor, type LayerInterceptor } from '../call/layer.ts'
+import { resolveOptions } from '../checks.ts'
+import { Deadlines } from '../time/deadlines.ts'
+import { TimeoutHandler, type TimeLimit } from './handler.ts'
+import { timeoutChecks, type TimeoutOptions } from './options.ts'
 
-export interface TimeoutOptions {
-  /** The longest time, in milliseconds, at least 1. */
-  ms: number
-  /** What ends it: the headers of the final response (default), or the end of its body. */
-  until?: 'headers' | 'end'
-  /** The integration's name in the error. Default 'default'. */
-  name?: string
-}
+export type { TimeoutOptions } from './options.ts'
 
 /**
  * Ends what takes too long with a `RequestTimeoutError`. Inside `retry` it bounds each attempt, which may then be
- * tried again; outside it bounds the call with all its attempts and waits.
+ * tried again; outside it bounds the call with all its attempts and waits. A process that could not run for a while
+ * reads what has arrived before it declares a timeout.
  *
  * @throws TypeError, RangeError naming option, bound and value
  * @example
  * new Agent().compose(timeout({ ms: 5_000 }), retry(), timeout({ ms: 30_000 })) // the last is the outermost
  */
 export function timeout(options: TimeoutOptions): Dispatcher.DispatcherComposeInterceptor {
-  objectOption('timeout', options, ['ms', 'until', 'name'])
+  const { ms, until, integration } = resolveOptions('timeout', timeoutChecks, options)
   return timeoutInterceptor({
-    ms: durationOption('ms', options.ms, 1),
-    untilEnd: oneOfOption('until', options.until ?? 'headers', ['headers', 'end']) === 'end',
-    name: stringOption('name', options.name ?? 'default'),
+    deadlines: new Deadlines(ms),
+    untilEnd: until === 'end',
+    integration,
     scope: undefined,
   })
 }
 
-/** The interceptor of a policy that is already checked; without a scope it asks whether a retry is above it. */
-export function timeoutInterceptor(policy: TimeoutPolicy): Dispatcher.DispatcherComposeInterceptor {
-  return interceptor(
-    (dispatch) => (call, options, handler) =>
-      send(dispatch, call, options, new TimeoutHandler(call, handler, policy)),
-  )
+interface TimeoutPolicy {
+  /** `undefined`: none, unless the call brings one. */
+  readonly deadlines: Deadlines | undefined
+  /** `undefined`: the attempt where a retry is above, else the call; no call brings one of its own. */
+  readonly scope: 'attempt' | 'call' | undefined
+  readonly untilEnd: boolean
+  readonly integration: string
+}
+
+/** The interceptor of a policy that is already checked. */
+export function timeoutInterceptor({ deadlines, scope, ...rest }: TimeoutPolicy): LayerInterceptor {
+  const limitOf = (deadlines: Deadlines, scope: 'attempt' | 'call'): TimeLimit => ({
+    ...rest,
+    deadlines,
+    scope,
+  })
+  const ofAttempt = deadlines && limitOf(deadlines, 'attempt')
+  const ofCall = deadlines && limitOf(deadlines, 'call')
+  const ofPolicy = scope === 'call' ? ofCall : ofAttempt
+
+  const broughtBy = (call: Call): TimeLimit | undefined => {
+    if (scope === undefined) return undefined
+    const ms = scope === 'call' ? call.scope?.totalTimeoutMs : call.scope?.attemptTimeoutMs
+    return ms === undefined ? undefined : limitOf(new Deadlines(ms, true), scope)
+  }
+
+  return interceptor(rest.integration, (next) => (attempt, options, handler) => {
+    const { call } = attempt
+    let limit = scope !== undefined || call.retried ? ofPolicy : ofCall
+    if (call.scope !== undefined) limit = broughtBy(call) ?? limit
+    if (limit === undefined) return next(attempt, options, handler)
+    return next(attempt, options, new TimeoutHandler(attempt, handler, limit))
+  })
 }

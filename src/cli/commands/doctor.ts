@@ -1,17 +1,9 @@
 import type { Command } from 'commander'
-import {
-  addJsonOption,
-  addStoreOptions,
-  type CommandContext,
-  type CommonOptions,
-  someFailed,
-  withStore,
-} from '../command-context.ts'
-import type { Finding } from '../doctor/finding.ts'
-import { redisDoctor } from '../doctor/redis-doctor.ts'
-import { checkSqliteFile } from '../sqlite-file.ts'
-import { parseStoreUrl, shownLocation } from '../store-url.ts'
-import { tableLines } from '../table.ts'
+import type { Finding } from '../../operations/doctor/finding.ts'
+import { storeDoctor } from '../../operations/doctor/store-doctor.ts'
+import { addStoreOptions, type CommonOptions, storeOf } from '../arguments/store-options.ts'
+import type { CommandContext } from '../command-context.ts'
+import { tableLines } from '../terminal/table.ts'
 
 const examples = `
 Changes nothing. Exit code 1 when a check fails; warnings alone give 0.
@@ -28,28 +20,15 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
       'Check the store: version, memory policy, persistence, clock, keys and latency, or integrity and size.',
     )
     .addHelpText('after', examples)
-  addJsonOption(addStoreOptions(command), 'one check per line as JSON')
+  addStoreOptions(command, 'one check per line as JSON')
   command.action(async (options: CommonOptions) => {
     const { terminal } = context
-    const location = parseStoreUrl(options.store)
-    const findings =
-      location.kind === 'sqlite' ? await sqliteFindings(location.path) : await redisFindings(options)
+    const { prefix, schema } = options
+    const { shown, findings } = await storeDoctor({ store: storeOf(options), prefix, schema })
     if (options.json === true) for (const finding of findings) terminal.json(finding)
-    else terminal.lines([shownLocation(location), ...findingLines(findings, terminal.width)])
-    if (findings.some(({ level }) => level === 'fail')) someFailed(context)
+    else terminal.lines([shown, ...findingLines(findings, terminal.width)])
+    if (findings.some(({ level }) => level === 'fail')) context.someFailed()
   })
-}
-
-async function sqliteFindings(path: string): Promise<Finding[]> {
-  checkSqliteFile(path, false)
-  const { sqliteDoctor } = await import('../doctor/sqlite-doctor.ts')
-  return sqliteDoctor(path)
-}
-
-async function redisFindings(options: CommonOptions): Promise<Finding[]> {
-  return await withStore(options, async ({ redis, deadLetters }) =>
-    redis === undefined ? [] : redisDoctor(redis, options.prefix, deadLetters),
-  )
 }
 
 function findingLines(findings: readonly Finding[], width: number): string[] {

@@ -1,6 +1,6 @@
-import { ProviderAgent } from '../shared/provider-agent.ts'
-import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
-import { splitOptions } from '../shared/split-options.ts'
+import { ProviderAgent } from '../kit/agent/provider-agent.ts'
+import { splitOptions } from '../kit/agent/provider-options.ts'
+import { agentOptions, type Provider, type ProviderOptions } from '../kit/agent/provider.ts'
 import { preset } from './preset.ts'
 
 export const acuityProvider: Provider = {
@@ -8,7 +8,7 @@ export const acuityProvider: Provider = {
   preset,
   baseUrl: 'https://acuityscheduling.com/api/v1',
   origin: /^https:\/\/acuityscheduling\.com$/,
-  // 20 at once are allowed to all processes of the account together
+  // 20 at once are said to be allowed to all processes of the account together
   agent: agentOptions(8, preset),
 }
 
@@ -19,5 +19,5 @@ export const acuityProvider: Provider = {
  * @throws TypeError, RangeError naming option, bound and value
  */
 export function createAcuityAgent(options: ProviderOptions = {}): ProviderAgent {
-  return new ProviderAgent(acuityProvider, splitOptions('createAcuityAgent', options, []))
+  return new ProviderAgent(acuityProvider, splitOptions('createAcuityAgent', {}, options).rest)
 }

@@ -1,7 +1,8 @@
-import type { Verdict } from '../../call/outcome.ts'
 import type { ClassifiedResponse } from '../../classification/options.ts'
-import { errorBody, textOf } from '../shared/error-body.ts'
-import { headerOf, providerFacts } from '../shared/facts.ts'
+import { headerValue } from '../../http/headers.ts'
+import type { Verdict } from '../../http/outcome.ts'
+import { errorBody, textOf } from '../kit/policy/error-body.ts'
+import { providerFacts } from '../kit/policy/facts.ts'
 
 /** What an Acuity response means. The rules and where they come from: docs/architecture/providers/acuity.md. */
 export function classifyAcuity({ statusCode, headers, body }: ClassifiedResponse): Verdict | undefined {
@@ -10,7 +11,7 @@ export function classifyAcuity({ statusCode, headers, body }: ClassifiedResponse
   const facts = providerFacts(
     textOf(error, 'error'),
     textOf(error, 'message'),
-    headerOf(headers, 'x-request-id'),
+    headerValue(headers, 'x-request-id'),
   )
   if (statusCode === 429) return { ...facts, kind: 'rate-limited' }
   return statusCode < 500 ? { ...facts, kind: 'permanent' } : facts

@@ -1,9 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Verdict } from '../../call/outcome.ts'
-import { parseReset } from '../../call/retry-after.ts'
 import type { ClassifiedResponse } from '../../classification/options.ts'
-import { type ErrorBody, errorBody, textOf } from '../shared/error-body.ts'
-import { headerOf, providerFacts } from '../shared/facts.ts'
+import { headerValue } from '../../http/headers.ts'
+import type { Verdict } from '../../http/outcome.ts'
+import { waitOfHeader } from '../../http/waits/asked-wait.ts'
+import { errorBody, textOf } from '../kit/policy/error-body.ts'
+import { providerFacts } from '../kit/policy/facts.ts'
+import { nested } from '../kit/policy/nested.ts'
 
 /** How long Cal.com blocks who is over its limit, for a 429 that does not say. */
 const BLOCK_MS = 60_000
@@ -19,11 +21,11 @@ export function classifyCalCom(
   if (statusCode < 400) return undefined
   const answer = errorBody(body)
   // v2 wraps errors: { status: 'error', error: { code, message } }
-  const error = nested(answer) ?? answer
+  const error = nested(answer, 'error') ?? answer
   const facts = providerFacts(
     textOf(error, 'code'),
     textOf(error, 'message'),
-    headerOf(headers, 'x-request-id'),
+    headerValue(headers, 'x-request-id'),
   )
   if (statusCode !== 429) return facts
   return { ...facts, kind: 'rate-limited', retryAfterMs: shortestReset(headers, now) ?? BLOCK_MS }
@@ -35,17 +37,10 @@ export function classifyCalCom(
  */
 function shortestReset(headers: IncomingHttpHeaders, now: number): number | undefined {
   let shortest: number | undefined
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name of Object.keys(headers)) {
     if (!/^x-ratelimit-reset(-|$)/.test(name)) continue
-    for (const text of Array.isArray(value) ? value : [value]) {
-      const wait = text === undefined ? undefined : parseReset(text, now)
-      if (wait !== undefined && (shortest === undefined || wait < shortest)) shortest = wait
-    }
+    const wait = waitOfHeader(headers, name, now)
+    if (wait !== undefined && (shortest === undefined || wait < shortest)) shortest = wait
   }
   return shortest
-}
-
-function nested(answer: ErrorBody | undefined): ErrorBody | undefined {
-  const error = answer?.['error']
-  return typeof error === 'object' && error !== null ? (error as ErrorBody) : undefined
 }

@@ -20,6 +20,53 @@ export interface CalComBooking {
   start: string
   end: string
   eventTypeId: number
+  /** When it was made, ISO 8601. */
+  createdAt?: string
+}
+
+export interface CalComUser {
+  id: number
+  email: string
+  username: string
+  timeZone: string
+}
+
+export interface CalComEventTypeQuery {
+  username?: string
+  eventSlug?: string
+}
+
+export interface CalComEventType {
+  id: number
+  title: string
+  slug: string
+  lengthInMinutes: number
+}
+
+/** A slot that is kept for a while. */
+export interface CalComReservation {
+  reservationUid: string
+  eventTypeId: number
+  slotStart: string
+  slotDuration: number
+  reservationUntil: string
+}
+
+/** A page of a list. */
+export interface CalComPage<T> {
+  data: T[]
+  pagination: CalComPagination | undefined
+}
+
+export interface CalComPagination {
+  totalItems: number
+  remainingItems?: number
+  returnedItems?: number
+  itemsPerPage?: number
+  currentPage?: number
+  totalPages?: number
+  hasNextPage: boolean
+  hasPreviousPage?: boolean
 }
 
 export interface CalComBookingQuery {
@@ -33,14 +80,32 @@ export interface CalComBookingQuery {
   skip?: number
 }
 
-export interface CalComNewBooking {
+/** The event type of a booking: by its id, or by its slug and whose it is. */
+type CalComEventTypeOf =
+  | { eventTypeId: number }
+  | { eventTypeSlug: string; username: string; organizationSlug?: string }
+  | { eventTypeSlug: string; teamSlug: string; organizationSlug?: string }
+
+/** A booking; fields that are not named here are sent as they are. */
+export type CalComNewBooking = CalComEventTypeOf & {
   /** ISO 8601, UTC. */
   start: string
-  eventTypeId: number
-  attendee: { name: string; email: string; timeZone: string; language?: string; phoneNumber?: string }
+  attendee: {
+    name: string
+    email?: string
+    timeZone: string
+    language?: string
+    phoneNumber?: string
+  }
+  /** Where it is, for event types that leave it to the attendee: `{ type: 'attendeePhone', phone: '+44...' }`. */
+  location?: { type: string; [field: string]: unknown } | string
+  /** For event types of several lengths, in minutes. */
+  lengthInMinutes?: number
   guests?: string[]
   metadata?: Record<string, string>
+  /** Answers to the event type's own questions; those that are required must be among them. */
   bookingFieldsResponses?: Record<string, unknown>
+  [field: string]: unknown
 }
 
 export interface CalComReschedule {

@@ -1,6 +1,6 @@
-import { ProviderAgent } from '../shared/provider-agent.ts'
-import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
-import { splitOptions } from '../shared/split-options.ts'
+import { ProviderAgent } from '../kit/agent/provider-agent.ts'
+import { splitOptions } from '../kit/agent/provider-options.ts'
+import { agentOptions, type Provider, type ProviderOptions } from '../kit/agent/provider.ts'
 import { preset } from './preset.ts'
 
 export const calendlyProvider: Provider = {
@@ -17,5 +17,5 @@ export const calendlyProvider: Provider = {
  * @throws TypeError, RangeError naming option, bound and value
  */
 export function createCalendlyAgent(options: ProviderOptions = {}): ProviderAgent {
-  return new ProviderAgent(calendlyProvider, splitOptions('createCalendlyAgent', options, []))
+  return new ProviderAgent(calendlyProvider, splitOptions('createCalendlyAgent', {}, options).rest)
 }

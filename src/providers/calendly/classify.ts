@@ -1,8 +1,9 @@
-import type { Verdict } from '../../call/outcome.ts'
-import { parseReset } from '../../call/retry-after.ts'
 import type { ClassifiedResponse } from '../../classification/options.ts'
-import { errorBody, textOf } from '../shared/error-body.ts'
-import { headerOf, providerFacts } from '../shared/facts.ts'
+import { headerValue } from '../../http/headers.ts'
+import type { Verdict } from '../../http/outcome.ts'
+import { waitOfHeader } from '../../http/waits/asked-wait.ts'
+import { errorBody, textOf } from '../kit/policy/error-body.ts'
+import { providerFacts } from '../kit/policy/facts.ts'
 
 /** The usual window, for a 429 that does not say when it ends. */
 const WINDOW_MS = 60_000
@@ -20,10 +21,9 @@ export function classifyCalendly(
   const facts = providerFacts(
     textOf(error, 'title'),
     textOf(error, 'message', 'title'),
-    headerOf(headers, 'x-request-id'),
+    headerValue(headers, 'x-request-id'),
   )
   if (statusCode !== 429) return facts
-  const reset = headerOf(headers, 'x-ratelimit-reset')
-  const wait = reset === undefined ? undefined : parseReset(reset, now)
+  const wait = waitOfHeader(headers, 'x-ratelimit-reset', now)
   return { ...facts, kind: 'rate-limited', retryAfterMs: wait ?? WINDOW_MS }
 }

@@ -26,6 +26,9 @@ export interface CalendlyInvitee {
   status: 'active' | 'canceled'
   event: string
   timezone: string | null
+  /** Where the invitee moves the event. */
+  reschedule_url?: string
+  cancel_url?: string
 }
 
 export interface CalendlyPage<T> {
@@ -48,6 +51,75 @@ export interface CalendlyEventQuery {
   sort?: 'start_time:asc' | 'start_time:desc'
 }
 
+export interface CalendlyEventTypeQuery {
+  /** Url of a user, from `currentUser()`; or give `organization`. */
+  user?: string
+  organization?: string
+  active?: boolean
+  /** 1 to 100. */
+  count?: number
+  page_token?: string
+}
+
+export interface CalendlyEventType {
+  /** The event type's url, which a booking takes as `event_type`. */
+  uri: string
+  name: string
+  active: boolean
+  /** In minutes. */
+  duration: number
+  scheduling_url: string
+}
+
+/** At most 31 days. */
+export interface CalendlyTimesQuery {
+  /** Url of the event type. */
+  event_type: string
+  /** ISO 8601, UTC. */
+  start_time: string
+  end_time: string
+}
+
+export interface CalendlyAvailableTime {
+  status: string
+  start_time: string
+  invitees_remaining: number
+  scheduling_url: string
+}
+
+export interface CalendlySchedulingLink {
+  booking_url: string
+  owner: string
+  owner_type: string
+}
+
+export interface CalendlyNewSubscription {
+  /** Where events go; it cannot be changed later. */
+  url: string
+  /** `invitee.created`, `invitee.canceled`, ... */
+  events: string[]
+  organization: string
+  user?: string
+  scope: 'user' | 'organization'
+  signing_key?: string
+}
+
+export interface CalendlySubscription {
+  uri: string
+  callback_url: string
+  state: 'active' | 'disabled'
+  events: string[]
+  scope: string
+}
+
+export interface CalendlySubscriptionQuery {
+  organization: string
+  user?: string
+  scope: 'user' | 'organization'
+  count?: number
+  page_token?: string
+}
+
 export interface CalendlyInviteeQuery {
   status?: 'active' | 'canceled'
   email?: string
@@ -55,7 +127,7 @@ export interface CalendlyInviteeQuery {
   page_token?: string
 }
 
-/** A booking made for an invitee (`POST /invitees`). */
+/** A booking made for an invitee (`POST /invitees`); fields that are not named here are sent as they are. */
 export interface CalendlyBooking {
   /** Url of the event type. */
   event_type: string
@@ -63,4 +135,17 @@ export interface CalendlyBooking {
   start_time: string
   invitee: { name: string; email: string; timezone: string }
   location?: { kind: string; location?: string }
+  /** Answers to the event type's questions; those that are required must be among them. */
+  questions_and_answers?: { question: string; answer: string; position: number }[]
+  /** Where the booking came from. */
+  tracking?: {
+    utm_campaign?: string
+    utm_source?: string
+    utm_medium?: string
+    utm_content?: string
+    utm_term?: string
+    salesforce_uuid?: string
+  }
+  event_guests?: string[]
+  [field: string]: unknown
 }

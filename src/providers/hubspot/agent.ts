@@ -1,6 +1,7 @@
-import { ProviderAgent } from '../shared/provider-agent.ts'
-import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
-import { splitOptions } from '../shared/split-options.ts'
+import { type Checks, optional } from '../../checks.ts'
+import { ProviderAgent } from '../kit/agent/provider-agent.ts'
+import { splitOptions } from '../kit/agent/provider-options.ts'
+import { agentOptions, type Provider, type ProviderOptions } from '../kit/agent/provider.ts'
 import { timeZoneOption } from './daily-reset.ts'
 import { preset, presetFor } from './preset.ts'
 
@@ -9,10 +10,10 @@ export interface HubSpotAgentOptions extends ProviderOptions {
   timeZone?: string
 }
 
-export function hubspotProvider(timeZone: string | undefined): Provider {
+export function hubSpotProvider(timeZone: string | undefined): Provider {
   return {
     title: 'HubSpot',
-    preset: timeZone === undefined ? preset : presetFor(timeZoneOption('timeZone', timeZone)),
+    preset: timeZone === undefined ? preset : presetFor(timeZone),
     baseUrl: 'https://api.hubapi.com',
     origin: /^https:\/\/api(-[a-z]+\d)?\.hubapi\.com$/,
     agent: agentOptions(16, preset),
@@ -29,6 +30,11 @@ export function hubspotProvider(timeZone: string | undefined): Provider {
  * await fetch('https://api.hubapi.com/crm/v3/objects/contacts', { dispatcher: agent, headers: { authorization } })
  */
 export function createHubSpotAgent(options: HubSpotAgentOptions = {}): ProviderAgent {
-  const rest = splitOptions('createHubSpotAgent', options, ['timeZone'])
-  return new ProviderAgent(hubspotProvider(options.timeZone), rest)
+  const { own, rest } = splitOptions('createHubSpotAgent', agentChecks, options)
+  return new ProviderAgent(hubSpotProvider(own.timeZone), rest)
 }
+
+const agentChecks: Checks<
+  Omit<HubSpotAgentOptions, keyof ProviderOptions>,
+  { readonly timeZone: string | undefined }
+> = { timeZone: optional(timeZoneOption) }

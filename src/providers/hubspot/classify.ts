@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Verdict } from '../../call/outcome.ts'
 import type { ClassifiedResponse } from '../../classification/options.ts'
-import { type ErrorBody, errorBody, textOf } from '../shared/error-body.ts'
-import { headerOf, providerFacts } from '../shared/facts.ts'
+import { headerValue } from '../../http/headers.ts'
+import type { Verdict } from '../../http/outcome.ts'
+import { type ErrorBody, errorBody, textOf } from '../kit/policy/error-body.ts'
+import { providerFacts } from '../kit/policy/facts.ts'
+import { pathOf } from '../kit/policy/route.ts'
 import { dailyReset } from './daily-reset.ts'
 
 /** How long HubSpot holds the lock behind a 423. */
@@ -24,17 +26,18 @@ export function classifyHubSpot(
   const { statusCode, headers } = response
   if (statusCode < 400) return undefined
   const body = errorBody(response.body)
+  const policy = statusCode === 429 ? policyOf(body) : undefined
   const facts = providerFacts(
-    textOf(body, 'policyName', 'category', 'errorType'),
+    policy ?? textOf(body, 'category', 'errorType'),
     textOf(body, 'message'),
-    headerOf(headers, 'x-hubspot-correlation-id') ?? textOf(body, 'correlationId'),
+    headerValue(headers, 'x-hubspot-correlation-id') ?? textOf(body, 'correlationId'),
   )
   switch (statusCode) {
     case 429:
       return {
         ...facts,
         kind: 'rate-limited',
-        ...limitOf(headers, body, response.request.path, now, timeZone),
+        ...limitOf(headers, policy, response.request.path, now, timeZone),
       }
     case 423:
       // the lock refused the request before anything was done
@@ -45,9 +48,12 @@ export function classifyHubSpot(
     case 502:
     case 503:
     case 504:
+    case 520:
     case 521:
+    case 522:
     case 523:
     case 524:
+    case 529:
       return { ...facts, retryAfterMs: PAUSE_MS }
     case 530:
       return { ...facts, kind: 'permanent' }
@@ -58,22 +64,27 @@ export function classifyHubSpot(
 
 function limitOf(
   headers: IncomingHttpHeaders,
-  body: ErrorBody | undefined,
+  policy: string | undefined,
   path: string,
   now: number,
   timeZone: string | undefined,
 ): Pick<Verdict, 'retryAfterMs' | 'notBefore'> {
-  const policy = textOf(body, 'policyName')
   if (policy === 'DAILY') return { notBefore: dailyReset(now, timeZone) }
-  // the search limit names no policy and sends no rate headers
-  const perSecond =
-    policy === 'SECONDLY' ||
-    (policy === undefined && (/secondly limit/i.test(textOf(body, 'message') ?? '') || isSearch(path)))
-  if (perSecond) return { retryAfterMs: ONE_SECOND_MS }
-  const interval = Number(headerOf(headers, 'x-hubspot-ratelimit-interval-milliseconds'))
+  // the search limit may name no policy, and sends no rate headers
+  if (policy === 'SECONDLY' || (policy === undefined && isSearch(path))) {
+    return { retryAfterMs: ONE_SECOND_MS }
+  }
+  const interval = Number(headerValue(headers, 'x-hubspot-ratelimit-interval-milliseconds'))
   return { retryAfterMs: Number.isFinite(interval) && interval > 0 ? interval : TEN_SECONDS_MS }
 }
 
+/** Which limit it was: `policyName`, and where that is missing what the message calls it. */
+function policyOf(body: ErrorBody | undefined): string | undefined {
+  const named = textOf(body, 'policyName')
+  if (named !== undefined) return named
+  return /\b(ten_secondly_rolling|secondly|daily)\b/i.exec(textOf(body, 'message') ?? '')?.[1]?.toUpperCase()
+}
+
 function isSearch(path: string): boolean {
-  return (path.split('?', 1)[0] ?? '').endsWith('/search')
+  return pathOf({ path }).endsWith('/search')
 }

@@ -1,14 +1,25 @@
 import type { CallRequest } from '../../call/call-request.ts'
 import type { ClassifiedResponse } from '../../classification/options.ts'
-import { definePreset, type ProviderPreset, retryableRoutes } from '../shared/preset.ts'
-import { perCredential } from '../shared/circuit-key.ts'
+import { transientStatusCodes } from '../../http/outcome.ts'
+import { perCredential } from '../kit/policy/circuit-key.ts'
+import { definePreset, type ProviderPreset, usualCircuit } from '../kit/policy/preset.ts'
+import { countsOnly, retryableRoutes, type Route } from '../kit/policy/route.ts'
 import { classifyHubSpot } from './classify.ts'
 
 const objects = String.raw`^/crm/(v3/objects|objects/\d{4}-\d{2})/[^/]+`
+const search: Route = { method: 'POST', path: new RegExp(`${objects}/search$`) }
 
 /** Requests that may be sent twice although their method does not say so. */
 const isIdempotent: (request: CallRequest) => boolean = retryableRoutes([
-  { method: 'POST', path: new RegExp(`${objects}/(search|batch/(read|update|upsert|archive))$`) },
+  search,
+  { method: 'POST', path: new RegExp(`${objects}/batch/(read|update|upsert|archive)$`) },
+  // these only read
+  { method: 'POST', path: /^\/crm\/(v3\/lists|lists\/\d{4}-\d{2})\/search$/ },
+  {
+    method: 'POST',
+    path: /^\/crm\/(v[34]\/associations|associations\/\d{4}-\d{2})\/[^/]+\/[^/]+\/batch\/read$/,
+  },
+  { method: 'POST', path: /^\/crm\/(v3\/properties|properties\/\d{4}-\d{2})\/[^/]+\/batch\/read$/ },
   // sets the named properties to the named values: the second time changes nothing
   { method: 'PATCH', path: new RegExp(`${objects}/[^/]+$`) },
 ])
@@ -16,7 +27,7 @@ const isIdempotent: (request: CallRequest) => boolean = retryableRoutes([
 /** The preset for an account in a known time zone, where the end of a daily limit can be told exactly. */
 export function presetFor(timeZone: string | undefined): ProviderPreset {
   return definePreset({
-    name: 'hubspot',
+    integration: 'hubspot',
     attemptTimeoutMs: 30_000,
     totalTimeoutMs: 90_000,
     retry: {
@@ -24,13 +35,18 @@ export function presetFor(timeZone: string | undefined): ProviderPreset {
       initialBackoffMs: 500,
       maxBackoffMs: 12_000,
       maxRetryAfterMs: 60_000,
-      statusCodes: [408, 423, 429, 477, 500, 501, 502, 503, 504, 521, 523, 524],
+      statusCodes: [...transientStatusCodes, 423, 477],
       isIdempotent,
     },
+    rateLimit: {
+      limits: [
+        { limit: 100, intervalMs: 10_000 },
+        { limit: 5, intervalMs: 1_000, cost: countsOnly(search) },
+      ],
+      maxWaitMs: 60_000,
+    },
     circuitBreaker: {
-      failureThreshold: 10,
-      windowMs: 30_000,
-      timeoutMs: 30_000,
+      ...usualCircuit,
       key: perCredential(),
     },
     deadLetter: {
@@ -46,8 +62,9 @@ export function presetFor(timeZone: string | undefined): ProviderPreset {
 }
 
 /**
- * HubSpot: 100 requests in 10 s and a daily limit per account, which ends the call with a not-before time instead of
- * being retried; 423, 477 and the 52x of the network before it are retried, 522, 525, 526 and 530 are not.
+ * HubSpot: 100 requests in 10 s, five searches a second, and a daily limit per account, which ends the call with a
+ * not-before time instead of being retried; 423, 477 and the 52x of the network before it are retried, 525, 526 and 530
+ * are not.
  *
  * @see docs/architecture/providers/hubspot.md for each value and its source
  * @example

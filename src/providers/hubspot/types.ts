@@ -17,6 +17,26 @@ export interface HubSpotUpsert {
   properties?: HubSpotProperties
 }
 
+/** An input of an upsert of any type. */
+export interface HubSpotObjectUpsert {
+  /** The value of the unique property. */
+  id: string
+  properties?: HubSpotProperties
+}
+
+/** What a new object belongs to. */
+export interface HubSpotAssociation {
+  to: { id: string | number }
+  types: { associationCategory: string; associationTypeId: number }[]
+}
+
+/** What became of a change to a list. */
+export interface HubSpotMemberships {
+  recordIdsMissing: string[]
+  recordIdsRemoved: string[]
+  recordsIdsAdded: string[]
+}
+
 /** One input that HubSpot refused. */
 export interface HubSpotBatchError {
   status?: string

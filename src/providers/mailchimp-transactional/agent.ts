@@ -1,8 +1,10 @@
-import { credentialOption } from '../shared/credential.ts'
-import { credentialHash } from '../shared/circuit-key.ts'
-import { ProviderAgent } from '../shared/provider-agent.ts'
-import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
-import { splitOptions } from '../shared/split-options.ts'
+import type { CallRequest } from '../../call/call-request.ts'
+import { type Checks, optional } from '../../checks.ts'
+import { ProviderAgent } from '../kit/agent/provider-agent.ts'
+import { splitOptions } from '../kit/agent/provider-options.ts'
+import { agentOptions, type Provider, type ProviderOptions } from '../kit/agent/provider.ts'
+import { credentialOption } from '../kit/client/credential.ts'
+import { credentialHash } from '../kit/policy/circuit-key.ts'
 import { attachKey } from './attach-key.ts'
 import { transactionalPreset as preset } from './preset.ts'
 
@@ -14,7 +16,7 @@ export interface MailchimpTransactionalAgentOptions extends ProviderOptions {
   apiKey?: string
 }
 
-export function mandrillProvider(apiKey: string | undefined): Provider {
+export function mailchimpTransactionalProvider(apiKey: string | undefined): Provider {
   const provider: Provider = {
     title: 'Mailchimp Transactional',
     preset,
@@ -23,13 +25,15 @@ export function mandrillProvider(apiKey: string | undefined): Provider {
     agent: agentOptions(10, preset),
   }
   if (apiKey === undefined) return provider
-  const hash = credentialHash(credentialOption('apiKey', apiKey))
+  const hash = credentialHash(apiKey)
+  const key = (request: CallRequest): string => `${request.origin}#${hash}`
   return {
     ...provider,
-    // the key is not in a header, where the hook of other presets reads it
+    // the key is not in a header, where limits and the circuits of other presets read it
     preset: {
       ...preset,
-      circuitBreaker: { ...preset.circuitBreaker, key: (request) => `${request.origin}#${hash}` },
+      rateLimit: { ...preset.rateLimit, key },
+      circuitBreaker: { ...preset.circuitBreaker, key },
     },
     innermost: attachKey(apiKey),
   }
@@ -44,6 +48,11 @@ export function mandrillProvider(apiKey: string | undefined): Provider {
 export function createMailchimpTransactionalAgent(
   options: MailchimpTransactionalAgentOptions = {},
 ): ProviderAgent {
-  const rest = splitOptions('createMailchimpTransactionalAgent', options, ['apiKey'])
-  return new ProviderAgent(mandrillProvider(options.apiKey), rest)
+  const { own, rest } = splitOptions('createMailchimpTransactionalAgent', agentChecks, options)
+  return new ProviderAgent(mailchimpTransactionalProvider(own.apiKey), rest)
 }
+
+const agentChecks: Checks<
+  Omit<MailchimpTransactionalAgentOptions, keyof ProviderOptions>,
+  { readonly apiKey: string | undefined }
+> = { apiKey: optional(credentialOption) }

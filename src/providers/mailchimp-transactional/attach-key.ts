@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { eachHeader } from '../../call/headers.ts'
+import { eachHeader } from '../../http/headers.ts'
 
 type Body = string | Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array> | null | undefined
 
@@ -48,7 +48,7 @@ async function* spliced(
   if (start !== undefined) yield splice(field, start)
 }
 
-/** `{...` with the field as its first one. What is no object is left as it is: Mandrill refuses it for want of a key. */
+/** `{...` with the field as its first one. What is no object is left as it is: the API refuses it for want of a key. */
 function splice(field: Buffer, body: Buffer): Buffer {
   const opening = /^\s*\{\s*/.exec(body.toString('latin1'))
   if (opening === null) return body

@@ -1,5 +1,5 @@
 /** A mail of the Transactional API; fields that are not named here are sent as they are. */
-export interface MandrillMessage {
+export interface MailchimpTransactionalMessage {
   from_email: string
   from_name?: string
   to: { email: string; name?: string; type?: 'to' | 'cc' | 'bcc' }[]
@@ -14,7 +14,7 @@ export interface MandrillMessage {
 }
 
 /** What became of one recipient. */
-export interface MandrillResult {
+export interface MailchimpTransactionalResult {
   _id: string
   email: string
   status: 'sent' | 'queued' | 'scheduled' | 'rejected' | 'invalid'
@@ -22,9 +22,37 @@ export interface MandrillResult {
   queued_reason?: string | null
 }
 
-export interface MandrillSent {
+export interface MailchimpTransactionalSent {
   /** Recipients that the mail goes to: sent, queued or scheduled. */
-  accepted: MandrillResult[]
+  accepted: MailchimpTransactionalResult[]
   /** Recipients that it does not go to, in a response that was a success all the same: rejected or invalid. */
-  rejected: MandrillResult[]
+  rejected: MailchimpTransactionalResult[]
+}
+
+/** A mail that was found. */
+export interface MailchimpTransactionalFound {
+  _id: string
+  /** When it was sent, epoch seconds. */
+  ts: number
+  email: string
+  subject?: string
+  state: string
+  metadata?: Record<string, string>
+}
+
+/** An address to which no mail goes. */
+export interface MailchimpTransactionalReject {
+  email: string
+  reason: string
+  created_at: string
+  expires_at: string
+  expired: boolean
+}
+
+export interface MailchimpTransactionalTemplate {
+  slug: string
+  name: string
+  labels?: string[]
+  code?: string
+  subject?: string
 }

@@ -1,6 +1,6 @@
-import { ProviderAgent } from '../shared/provider-agent.ts'
-import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
-import { splitOptions } from '../shared/split-options.ts'
+import { ProviderAgent } from '../kit/agent/provider-agent.ts'
+import { splitOptions } from '../kit/agent/provider-options.ts'
+import { agentOptions, type Provider, type ProviderOptions } from '../kit/agent/provider.ts'
 import { preset } from './preset.ts'
 
 export const mailchimpProvider: Provider = {
@@ -20,5 +20,5 @@ export const mailchimpProvider: Provider = {
  * @throws TypeError, RangeError naming option, bound and value
  */
 export function createMailchimpAgent(options: ProviderOptions = {}): ProviderAgent {
-  return new ProviderAgent(mailchimpProvider, splitOptions('createMailchimpAgent', options, []))
+  return new ProviderAgent(mailchimpProvider, splitOptions('createMailchimpAgent', {}, options).rest)
 }

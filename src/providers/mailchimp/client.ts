@@ -1,11 +1,26 @@
+import { type Checks, optional } from '../../checks.ts'
+import { isIntegrationError } from '../../errors.ts'
 import { arrayOption, stringOption } from '../../options.ts'
-import { basicAuthorization, credentialOption, type Token, tokenOption } from '../shared/credential.ts'
-import { type CallInit, ProviderClient, segment } from '../shared/provider-client.ts'
-import type { ProviderOptions } from '../shared/provider.ts'
-import { splitOptions } from '../shared/split-options.ts'
+import { splitOptions } from '../kit/agent/provider-options.ts'
+import type { ProviderOptions } from '../kit/agent/provider.ts'
+import { credentialOption, type Token, tokenOption } from '../kit/client/credential.ts'
+import { everyItem } from '../kit/client/pages.ts'
+import { type CallInit, ProviderClient } from '../kit/client/provider-client.ts'
+import { segment } from '../kit/client/segment.ts'
+import type { Found, Sought } from '../kit/settle/settle.ts'
+import { account, type Credentials, dataCenterOption } from './account.ts'
 import { mailchimpProvider } from './agent.ts'
+import { lookUpMailchimp } from './look-up.ts'
 import { memberHash } from './member-hash.ts'
-import type { MailchimpMember, MailchimpMemberFields } from './types.ts'
+import type {
+  MailchimpBatch,
+  MailchimpEvent,
+  MailchimpList,
+  MailchimpMember,
+  MailchimpMemberFields,
+  MailchimpMemberQuery,
+  MailchimpOperation,
+} from './types.ts'
 
 /** Either `apiKey`, or `accessToken` with `dataCenter`. */
 export interface MailchimpClientOptions extends ProviderOptions {
@@ -15,6 +30,12 @@ export interface MailchimpClientOptions extends ProviderOptions {
   accessToken?: Token
   /** The account's data centre, `us6`: what the metadata endpoint of OAuth calls `dc`. */
   dataCenter?: string
+}
+
+const clientChecks: Checks<Omit<MailchimpClientOptions, keyof ProviderOptions>, Credentials> = {
+  apiKey: optional(credentialOption),
+  accessToken: optional(tokenOption),
+  dataCenter: optional(dataCenterOption),
 }
 
 /**
@@ -28,8 +49,8 @@ export interface MailchimpClientOptions extends ProviderOptions {
 export class MailchimpClient extends ProviderClient {
   /** @throws TypeError, RangeError naming the option, before any request */
   constructor(options: MailchimpClientOptions) {
-    const rest = splitOptions('createMailchimpClient', options, ['apiKey', 'accessToken', 'dataCenter'])
-    const { dataCenter, credentials } = account(options)
+    const { own, rest } = splitOptions('createMailchimpClient', clientChecks, options)
+    const { dataCenter, credentials } = account(own)
     super({ ...mailchimpProvider, baseUrl: `https://${dataCenter}.api.mailchimp.com/3.0` }, rest, credentials)
   }
 
@@ -43,9 +64,8 @@ export class MailchimpClient extends ProviderClient {
     fields: MailchimpMemberFields = {},
     init: CallInit = {},
   ): Promise<MailchimpMember> {
-    const path = `/lists/${segment('listId', listId)}/members/${memberHash(email)}`
     const body = { email_address: email, status_if_new: 'subscribed', ...fields }
-    return this.json('PUT', path, { body, ...init })
+    return this.json('PUT', memberPath(listId, email), { body, ...init })
   }
 
   /**
@@ -58,49 +78,134 @@ export class MailchimpClient extends ProviderClient {
     tags: Readonly<Record<string, boolean>>,
     init: CallInit = {},
   ): Promise<void> {
-    const path = `/lists/${segment('listId', listId)}/members/${memberHash(email)}/tags`
+    const path = `${memberPath(listId, email)}/tags`
     const list = arrayOption('tags', Object.keys(tags), stringOption)
     const body = { tags: list.map((name) => ({ name, status: tags[name] === true ? 'active' : 'inactive' })) }
     await this.json('POST', path, { body, ...init })
   }
-}
 
-interface Account {
-  dataCenter: string
-  credentials: () => Promise<Record<string, string>>
-}
-
-function account({ apiKey, accessToken, dataCenter }: MailchimpClientOptions): Account {
-  if (accessToken !== undefined) {
-    if (apiKey !== undefined) throw new TypeError('`apiKey` and `accessToken` exclude each other, got both')
-    const token = tokenOption('accessToken', accessToken)
-    return {
-      dataCenter: dataCenterOption('dataCenter', dataCenter),
-      credentials: async () => ({ authorization: `Bearer ${await token()}` }),
+  /**
+   * The member with this address; `undefined` where there is none. A GET, so it is retried.
+   * @throws RangeError for an invalid e-mail address, before any request
+   */
+  async findMember(listId: string, email: string, init: CallInit = {}): Promise<MailchimpMember | undefined> {
+    try {
+      return await this.json('GET', memberPath(listId, email), init)
+    } catch (error) {
+      if (isIntegrationError(error) && error.statusCode === 404) return undefined
+      throw error
     }
   }
-  const key = credentialOption('apiKey', apiKey)
-  const suffix = /^[^-]+-([^-]+)$/.exec(key)?.[1]
-  if (suffix === undefined) {
-    throw new RangeError('`apiKey` must end in its data centre, as in "...-us6"; its value is not shown')
-  }
-  const own = dataCenterOption('apiKey suffix', suffix)
-  if (dataCenter !== undefined && dataCenterOption('dataCenter', dataCenter) !== own) {
-    throw new RangeError(`\`dataCenter\` must be the key's own, "${own}", got ${JSON.stringify(dataCenter)}`)
-  }
-  const headers = { authorization: basicAuthorization('anystring', key) }
-  return { dataCenter: own, credentials: () => Promise.resolve(headers) }
-}
 
-/** Also what keeps a forged suffix (`us6.evil.example/`) from choosing the host that the key is sent to. */
-function dataCenterOption(name: string, value: unknown): string {
-  const text = stringOption(name, value)
-  if (!/^[a-z]{2}\d{1,3}$/.test(text)) {
-    throw new RangeError(
-      `\`${name}\` must be a data centre such as "us6", got ${JSON.stringify(text.slice(0, 20))}`,
+  /** Members whose address or name fits, of one list or of all; 30 at most. A GET, so it is retried. */
+  async searchMembers(
+    query: string,
+    { listId, ...init }: { listId?: string } & CallInit = {},
+  ): Promise<MailchimpMember[]> {
+    const { exact_matches: exact, full_search: other } = await this.json<{
+      exact_matches: { members: MailchimpMember[] }
+      full_search: { members: MailchimpMember[] }
+    }>('GET', '/search-members', { query: { query: stringOption('query', query), list_id: listId }, ...init })
+    const known = new Set(exact.members.map(({ id, list_id }) => `${list_id} ${id}`))
+    return [...exact.members, ...other.members.filter(({ id, list_id }) => !known.has(`${list_id} ${id}`))]
+  }
+
+  /** All members of a list, page by page, 1,000 at a time; each page is a GET and retried. */
+  members(
+    listId: string,
+    query: MailchimpMemberQuery = {},
+    init: CallInit = {},
+  ): AsyncGenerator<MailchimpMember, void, undefined> {
+    const path = `/lists/${segment('listId', listId)}/members`
+    return this.#pages(
+      path,
+      query,
+      init,
+      (page: MailchimpPage & { members: MailchimpMember[] }) => page.members,
     )
   }
-  return text
+
+  /** All lists (audiences), page by page; each page is a GET and retried. */
+  lists(init: CallInit = {}): AsyncGenerator<MailchimpList, void, undefined> {
+    return this.#pages('/lists', {}, init, (page: MailchimpPage & { lists: MailchimpList[] }) => page.lists)
+  }
+
+  /**
+   * Ends the subscription of a member. A PATCH that sets a status, so it is retried.
+   * @throws RangeError for an invalid e-mail address, before any request
+   */
+  async unsubscribeMember(listId: string, email: string, init: CallInit = {}): Promise<MailchimpMember> {
+    return this.json('PATCH', memberPath(listId, email), { body: { status: 'unsubscribed' }, ...init })
+  }
+
+  /**
+   * Archives a member, who can be added again. A DELETE, so it is retried; one that is archived already is a 404 or 405.
+   * @throws RangeError for an invalid e-mail address, before any request
+   */
+  async archiveMember(listId: string, email: string, init: CallInit = {}): Promise<void> {
+    await this.json('DELETE', memberPath(listId, email), init)
+  }
+
+  /**
+   * Tells of something that a member did, by which automations start. Not repeatable: it would be a second event.
+   * @throws RangeError for an invalid e-mail address, before any request
+   */
+  async addEvent(listId: string, email: string, event: MailchimpEvent, init: CallInit = {}): Promise<void> {
+    await this.json('POST', `${memberPath(listId, email)}/events`, { body: event, ...init })
+  }
+
+  /**
+   * Hands over many operations at once, which Mailchimp works off later: for what would need more than ten connections.
+   * Not repeatable: each would be done twice.
+   * @throws RangeError for no operation
+   */
+  async createBatch(operations: readonly MailchimpOperation[], init: CallInit = {}): Promise<MailchimpBatch> {
+    if (arrayOption('operations', operations, (_name, one) => one).length === 0) {
+      throw new RangeError('`operations` must hold at least 1, got 0')
+    }
+    const body = {
+      operations: operations.map(({ body: operationBody, ...rest }) => ({
+        ...rest,
+        // Mailchimp takes the body of an operation as text
+        ...(operationBody === undefined ? {} : { body: JSON.stringify(operationBody) }),
+      })),
+    }
+    return this.json('POST', '/batches', { body, ...init })
+  }
+
+  /** How far a batch is. A GET, so it is retried. */
+  async getBatch(id: string, init: CallInit = {}): Promise<MailchimpBatch> {
+    return this.json('GET', `/batches/${segment('id', id)}`, init)
+  }
+
+  /** A member that was added, an event of a member, a campaign that was sent. */
+  protected override async lookUp(sought: Sought): Promise<Found> {
+    return lookUpMailchimp(sought, (...sent) => this.json(...sent))
+  }
+
+  #pages<Page extends MailchimpPage, Item>(
+    path: string,
+    { count = 1_000, offset = 0, ...query }: MailchimpMemberQuery,
+    init: CallInit,
+    itemsOf: (page: Page) => Item[],
+  ): AsyncGenerator<Item, void, undefined> {
+    return everyItem(async (from: number | undefined) => {
+      const at = from ?? offset
+      const page = await this.json<Page>('GET', path, { query: { ...query, count, offset: at }, ...init })
+      const items = itemsOf(page)
+      const next = at + items.length
+      // an empty page that promises more would promise it for ever
+      return { items, next: items.length > 0 && next < page.total_items ? next : undefined }
+    })
+  }
+}
+
+interface MailchimpPage {
+  total_items: number
+}
+
+function memberPath(listId: string, email: string): string {
+  return `/lists/${segment('listId', listId)}/members/${memberHash(email)}`
 }
 
 /** Makes a client for Mailchimp Marketing. @see MailchimpClient */

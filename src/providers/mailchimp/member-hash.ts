@@ -7,8 +7,9 @@ import { createHash } from 'node:crypto'
  * @see https://mailchimp.com/developer/marketing/docs/methods-parameters/#path-parameters
  */
 export function memberHash(email: string): string {
-  if (typeof email !== 'string')
+  if (typeof email !== 'string') {
     throw new TypeError(`\`email\` must be an e-mail address, got ${String(email)}`)
+  }
   if (!/^[^\s@]+@[^\s@.]+(\.[^\s@.]+)+$/.test(email)) {
     throw new RangeError(`\`email\` must be an e-mail address, got ${JSON.stringify(email)}`)
   }

@@ -1,6 +1,6 @@
-import { ProviderAgent } from '../shared/provider-agent.ts'
-import { agentOptions, type Provider, type ProviderOptions } from '../shared/provider.ts'
-import { splitOptions } from '../shared/split-options.ts'
+import { ProviderAgent } from '../kit/agent/provider-agent.ts'
+import { splitOptions } from '../kit/agent/provider-options.ts'
+import { agentOptions, type Provider, type ProviderOptions } from '../kit/agent/provider.ts'
 import { preset } from './preset.ts'
 
 export const sendGridProvider: Provider = {
@@ -18,5 +18,5 @@ export const sendGridProvider: Provider = {
  * @throws TypeError, RangeError naming option, bound and value
  */
 export function createSendGridAgent(options: ProviderOptions = {}): ProviderAgent {
-  return new ProviderAgent(sendGridProvider, splitOptions('createSendGridAgent', options, []))
+  return new ProviderAgent(sendGridProvider, splitOptions('createSendGridAgent', {}, options).rest)
 }

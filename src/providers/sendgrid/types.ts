@@ -45,3 +45,29 @@ export interface SendGridContact {
   custom_fields?: Record<string, string | number>
   [field: string]: unknown
 }
+
+/** A marketing contact as SendGrid has it. */
+export interface SendGridFoundContact {
+  id: string
+  email: string
+  first_name?: string
+  last_name?: string
+  list_ids?: string[]
+  [field: string]: unknown
+}
+
+export interface SendGridList {
+  id: string
+  name: string
+  contact_count: number
+}
+
+export interface SendGridValidation {
+  email: string
+  verdict: 'Valid' | 'Risky' | 'Invalid'
+  /** 0 to 1. */
+  score: number
+  /** What the address may have been meant to be. */
+  suggestion?: string
+  [field: string]: unknown
+}

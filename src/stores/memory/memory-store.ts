@@ -1,15 +1,30 @@
-import { objectOption } from '../../options.ts'
+import { type Checks, object, resolveOptions } from '../../checks.ts'
+import {
+  localDeadLetters,
+  localDeadLettersChecks,
+  type LocalDeadLettersOptions,
+  type LocalDeadLettersPolicy,
+} from '../../dead-letter/local/local-dead-letters.ts'
 import type { ResilienceStore } from '../../store.ts'
-import { memoryCircuits, type MemoryCircuitsOptions } from './circuits.ts'
-import { memoryDeadLetters, type MemoryDeadLettersOptions } from './dead-letters.ts'
+import { memoryCircuits, memoryCircuitsChecks, type MemoryCircuitsOptions } from './circuits.ts'
+import { memoryLimits } from './limits.ts'
 
 export interface MemoryStoreOptions extends MemoryCircuitsOptions {
   /** How many dead letters are kept, how large and how long; the oldest go first. */
-  deadLetters?: MemoryDeadLettersOptions
+  deadLetters?: LocalDeadLettersOptions
+}
+
+interface MemoryStorePolicy extends Required<MemoryCircuitsOptions> {
+  readonly deadLetters: LocalDeadLettersPolicy
+}
+
+const checks: Checks<MemoryStoreOptions, MemoryStorePolicy> = {
+  ...memoryCircuitsChecks,
+  deadLetters: object(localDeadLettersChecks),
 }
 
 /**
- * Circuits and dead letters of this process, bounded, gone with it. The default of `resilience()`; make one yourself
+ * Circuits, limits and dead letters of this process, bounded, gone with it. The default of `resilience()`; make one yourself
  * to share it between stacks.
  *
  * @throws TypeError, RangeError naming option, bound and value
@@ -17,15 +32,16 @@ export interface MemoryStoreOptions extends MemoryCircuitsOptions {
  * const store = memoryStore({ deadLetters: { maxRecords: 10_000 } })
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ResilienceStore {
-  objectOption('memoryStore', options, ['maxCircuits', 'deadLetters'])
-  const { deadLetters: letterOptions, ...circuitOptions } = options
-  const circuits = memoryCircuits(circuitOptions)
-  const deadLetters = memoryDeadLetters(letterOptions)
+  const { maxCircuits, deadLetters: bounds } = resolveOptions('memoryStore', checks, options)
+  const circuits = memoryCircuits({ maxCircuits })
+  const limits = memoryLimits()
+  const deadLetters = localDeadLetters(bounds)
   return {
     circuits,
+    limits,
     deadLetters,
     async close() {
-      await Promise.all([circuits.close(), deadLetters.close()])
+      await Promise.all([circuits.close(), limits.close(), deadLetters.close()])
     },
   }
 }

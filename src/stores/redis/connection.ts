@@ -3,7 +3,7 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis'
 /** An ioredis 5 or 6 client, as the user made it. */
 export type RedisClient = Redis | Cluster
 
-export interface ConnectionListener {
+interface ConnectionListener {
   /** Commands can be sent; also after each reconnection. */
   up(): void
   /** They cannot. Told again for each attempt that fails. */
@@ -20,10 +20,22 @@ export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster
 }
 
+/** The servers that hold keys: the masters of a cluster, or the one there is. */
+export function serversOf(client: RedisClient): Redis[] {
+  return isCluster(client) ? client.nodes('master') : [client]
+}
+
 /** The user's key prefix. Our connections have none: keys and channels are made whole, so that both carry it. */
 export function keyPrefixOf(client: RedisClient): string {
   return String(client.options.keyPrefix ?? '')
 }
+
+/**
+ * ioredis fails a command when its timer goes off, though the answer may be there to be read: after a while in which this
+ * process could not run. So scripts have a limit of ours (`runScript`), which reads first, and that of ioredis is for
+ * what it asks by itself, and comes later.
+ */
+const BACKSTOP_MS = 2_000
 
 /**
  * Opens a connection with the user's address, credentials, TLS, Sentinel and database, and with settings of its own: it
@@ -39,7 +51,7 @@ export function openConnection(
     Math.min(2_000, 50 * 2 ** Math.min(times, 6)) * (0.75 + Math.random() / 4)
   const own = {
     keyPrefix: '',
-    commandTimeout: commandTimeoutMs,
+    commandTimeout: 2 * commandTimeoutMs + BACKSTOP_MS,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
@@ -91,19 +103,5 @@ function clusterOptions(
     lazyConnect: false,
     clusterRetryStrategy,
     redisOptions,
-  }
-}
-
-/** Settles with `task`, or rejects when that takes too long: a cluster's redirections have no deadline of their own. */
-export async function withDeadline<T>(task: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${ms} ms`)), ms)
-    timer.unref()
-  })
-  try {
-    return await Promise.race([task, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

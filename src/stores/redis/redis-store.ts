@@ -1,10 +1,19 @@
-import type { CircuitStore } from '../../circuit/store.ts'
-import type { DeadLetterStore } from '../../dead-letter/store.ts'
+import { type Checks, duration, integer, object, resolveOptions, withDefault } from '../../checks.ts'
 import { DEFAULT_MAX_CIRCUITS } from '../../circuit/registry.ts'
-import { durationOption, integerOption, objectOption, shown, stringOption } from '../../options.ts'
-import { redisCircuits, type RedisCircuitsSettings } from './circuits.ts'
+import type { SharedCircuitStore } from '../../circuit/store.ts'
+import type { DeadLetterStore } from '../../dead-letter/store/store.ts'
+import { stringOption } from '../../options.ts'
+import type { LimitStore } from '../../rate-limit/store.ts'
+import { redisCircuits, type RedisCircuitsSettings } from './circuits/circuits.ts'
+import { redisClientOption } from './client-option.ts'
 import type { RedisClient } from './connection.ts'
-import { redisDeadLetters, resolveRedisDeadLetters, type RedisDeadLettersOptions } from './dead-letters.ts'
+import {
+  redisDeadLetters,
+  redisDeadLettersChecks,
+  type RedisDeadLettersOptions,
+  type RedisDeadLettersPolicy,
+} from './dead-letters/dead-letters.ts'
+import { redisLimits } from './limits/limits.ts'
 
 export interface RedisStoreOptions {
   /** Begins every key and channel, after the client's own `keyPrefix`. No braces. Default 'undici-resilience'. */
@@ -28,22 +37,39 @@ export interface RedisStoreOptions {
 
 export interface RedisStore {
   /** Circuits that all processes share. */
-  readonly circuits: CircuitStore
+  readonly circuits: SharedCircuitStore
+  /** Limits and cool-downs that all processes share. */
+  readonly limits: LimitStore
   /** Dead letters that all processes share. */
   readonly deadLetters: DeadLetterStore
   /** Writes what is pending and ends the connections that the store opened, never the client that it was handed. */
   close(): Promise<void>
 }
 
-const optionNames: readonly (keyof RedisStoreOptions)[] = [
-  'prefix',
-  'flushIntervalMs',
-  'pollIntervalMs',
-  'commandTimeoutMs',
-  'maxCircuits',
-  'leaseMs',
-  'deadLetters',
-]
+interface RedisStorePolicy extends Pick<
+  RedisCircuitsSettings,
+  Exclude<keyof RedisStoreOptions, 'deadLetters'>
+> {
+  readonly deadLetters: RedisDeadLettersPolicy
+}
+
+const checks: Checks<RedisStoreOptions, RedisStorePolicy> = {
+  prefix: withDefault(prefixOption, 'undici-resilience'),
+  flushIntervalMs: withDefault(integer({ min: 20, max: 10_000 }), 100),
+  pollIntervalMs: withDefault(duration({ min: 100 }), 1_000),
+  commandTimeoutMs: withDefault(duration({ min: 10 }), 250),
+  maxCircuits: withDefault(integer({ min: 1 }), DEFAULT_MAX_CIRCUITS),
+  leaseMs: withDefault(duration({ min: 1_000 }), 10_000),
+  deadLetters: object(redisDeadLettersChecks),
+}
+
+function prefixOption(name: string, value: unknown): string {
+  const prefix = stringOption(name, value)
+  if (!/[{}\s]/.test(prefix)) return prefix
+  throw new RangeError(
+    `\`${name}\` must be a string without braces and spaces, got ${JSON.stringify(prefix)}`,
+  )
+}
 
 /**
  * A store that processes share through Redis >= 7.0 or Valkey. Takes an ioredis 5 or 6 client (`Redis` or `Cluster`),
@@ -56,40 +82,32 @@ const optionNames: readonly (keyof RedisStoreOptions)[] = [
  * setGlobalDispatcher(new Agent().compose(resilience({ store })))
  */
 export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): RedisStore {
-  if (typeof (redis as Partial<RedisClient> | null)?.duplicate !== 'function') {
-    throw new TypeError(`\`redis\` must be an ioredis client (Redis or Cluster), got ${shown(redis)}`)
-  }
-  objectOption('redisStore', options, optionNames)
-  const prefix = stringOption('prefix', options.prefix ?? 'undici-resilience')
-  if (/[{}\s]/.test(prefix)) {
-    throw new RangeError(
-      `\`prefix\` must be a string without braces and spaces, got ${JSON.stringify(prefix)}`,
-    )
-  }
-  const settings: RedisCircuitsSettings = {
-    prefix,
-    flushIntervalMs: integerOption('flushIntervalMs', options.flushIntervalMs ?? 100, {
-      min: 20,
-      max: 10_000,
-    }),
-    pollIntervalMs: durationOption('pollIntervalMs', options.pollIntervalMs ?? 1_000, 100),
-    commandTimeoutMs: durationOption('commandTimeoutMs', options.commandTimeoutMs ?? 250, 10),
-    maxCircuits: integerOption('maxCircuits', options.maxCircuits ?? DEFAULT_MAX_CIRCUITS, { min: 1 }),
-    leaseMs: durationOption('leaseMs', options.leaseMs ?? 10_000, 1_000),
-  }
+  redisClientOption('redis', redis)
+  const { deadLetters: letterPolicy, ...settings } = resolveOptions('redisStore', checks, options)
   // connections are opened for what is used: a store that only keeps dead letters has none for circuits
-  let circuits: CircuitStore | undefined
+  let circuits: ReturnType<typeof redisCircuits> | undefined
+  let limits: LimitStore | undefined
   let deadLetters: DeadLetterStore | undefined
-  const letterOptions = resolveRedisDeadLetters(options.deadLetters)
   return {
     get circuits() {
       return (circuits ??= redisCircuits(redis, settings))
     },
+    // over the connections of the circuits
+    get limits() {
+      return (limits ??= redisLimits(
+        (circuits ??= redisCircuits(redis, settings)).link,
+        settings.prefix,
+        settings.commandTimeoutMs,
+      ))
+    },
     get deadLetters() {
-      return (deadLetters ??= redisDeadLetters(redis, prefix, letterOptions))
+      return (deadLetters ??= redisDeadLetters(redis, settings.prefix, letterPolicy))
     },
     async close() {
-      await Promise.all([circuits?.close(), deadLetters?.close()])
+      await Promise.all([
+        limits?.close().then(() => circuits?.close()) ?? circuits?.close(),
+        deadLetters?.close(),
+      ])
     },
   }
 }

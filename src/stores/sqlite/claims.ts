@@ -1,10 +1,30 @@
-import { checkClaim, type ClaimRequest, type LapseRules } from '../../dead-letter/claim-options.ts'
-import { lapse, maySettle, requeued, settled } from '../../dead-letter/lifecycle.ts'
-import type { ClaimedDeadLetter } from '../../dead-letter/record.ts'
-import type { ClaimOptions, ClaimResult, Settlement, SettleResult } from '../../dead-letter/store.ts'
+import { DeadLetterFormatError } from '../../dead-letter/record/json.ts'
+import type { ClaimedDeadLetter, DeadLetterState } from '../../dead-letter/record/record.ts'
+import { checkClaim, type ClaimRequest, type ClaimOptions } from '../../dead-letter/store/claim-options.ts'
+import {
+  isReplayable,
+  type LapseRules,
+  lapse,
+  maySettle,
+  requeued,
+  settled,
+} from '../../dead-letter/store/lifecycle.ts'
+import type { Settlement, SettleResult } from '../../dead-letter/store/settlement.ts'
+import type { ClaimResult, CorruptDeadLetter } from '../../dead-letter/store/store.ts'
 import { durationOption } from '../../options.ts'
-import { conditions, deadLetterOf, stateOf, type Row } from './rows.ts'
-import { type DeadLetterTable, read, STATE } from './table.ts'
+import { readRows } from '../read-rows.ts'
+import { conditions, deadLetterOf, natural, stateOf, type Row } from './rows.ts'
+import { type DeadLetterTable, HELD, IS_HEAD, MAX_LEASE_MS, STATE } from './table.ts'
+import { walk } from './walk.ts'
+
+/** Leases that one claim settles at most: those of a crashed fleet must not hold up the process. */
+const MAX_LAPSED = 500
+
+/** Entries that one look finds at most. */
+const MAX_CANDIDATES = 10_000
+
+/** How often a claim looks again because others were faster. */
+const MAX_ROUNDS = 20
 
 /** Leases and what becomes of them; each step is one transaction. */
 export class SqliteClaims {
@@ -16,58 +36,102 @@ export class SqliteClaims {
 
   async claim(options: ClaimOptions): Promise<ClaimResult> {
     const request = checkClaim(options)
-    return this.#table.write(() => {
-      this.#lapse(request)
-      const { items, corrupt } = read(this.#candidates(request), (row) => this.#lease(row, request.leaseMs))
-      for (const { id, message } of corrupt) {
-        this.#table.run(
-          "UPDATE dead_letters SET status = 'quarantined', corrupt = 1, note = ? WHERE id = ?",
-          message,
-          id,
-        )
+    const result: ClaimResult = { items: [], corrupt: await this.#settleLapsed(request) }
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      let wasFaster = false
+      for await (const ids of this.#candidates(request)) {
+        const left = request.limit - result.items.length
+        const { items, corrupt } = await this.#table.write(() => this.#leaseThose(ids, request, left))
+        result.items.push(...items)
+        result.corrupt.push(...corrupt)
+        if (result.items.length === request.limit) return result
+        wasFaster ||= items.length + corrupt.length < Math.min(ids.length, left)
       }
-      return { items, corrupt }
+      // another process may have claimed what this one had found, and there may be more
+      if (!wasFaster || request.ids !== undefined) break
+    }
+    return result
+  }
+
+  async #settleLapsed(rules: LapseRules): Promise<CorruptDeadLetter[]> {
+    const now = this.#table.now()
+    const any = await this.#table.read(() =>
+      this.#table.get(
+        `SELECT 1 FROM dead_letters d WHERE d.status IN ('leased', 'sending') AND NOT ${HELD} LIMIT 1`,
+        now,
+        now + MAX_LEASE_MS,
+      ),
+    )
+    if (any === undefined) return []
+    return this.#table.write(() => {
+      const corrupt = this.#lapse(rules)
+      for (const { id, message } of corrupt) this.#table.condemn(id, message)
+      return corrupt
     })
   }
 
-  #lapse(rules: LapseRules): void {
+  /** Settles leases that ended by themselves, and gives back what of them cannot be read. */
+  #lapse(rules: LapseRules): CorruptDeadLetter[] {
     const now = this.#table.now()
-    const lapsed = this.#table.all(
+    const rows = this.#table.all(
       `SELECT d.id, d.repeatable, d.lease_until, ${STATE} FROM dead_letters d
-       WHERE d.status IN ('leased', 'sending') AND d.lease_until <= ?`,
+       WHERE d.status IN ('leased', 'sending') AND NOT ${HELD} LIMIT ${MAX_LAPSED}`,
       now,
+      now + MAX_LEASE_MS,
     )
-    for (const row of lapsed) {
-      const lease = { repeatable: row['repeatable'] === 1, leaseUntil: Number(row['lease_until']), now }
-      this.#table.setState(String(row['id']), lapse(stateOf(row), lease, rules))
-    }
+    const { corrupt } = readRows(rows, (row) => {
+      const until = natural(row, 'lease_until')
+      // a longer one than can be asked for was given under a clock that was ahead
+      const leaseUntil = Math.min(until, now)
+      this.#table.setState(
+        String(row['id']),
+        lapse(stateOf(row), { repeatable: row['repeatable'] === 1, leaseUntil, now }, rules),
+      )
+    })
+    return corrupt
   }
 
-  #candidates({ limit, filter, ids, transfer }: ClaimRequest): Row[] {
-    const free = "d.corrupt = 0 AND d.status NOT IN ('leased', 'sending')"
-    const head = `(d.ordering_key IS NULL OR NOT EXISTS (
-      SELECT 1 FROM dead_letters o WHERE o.ordering_key = d.ordering_key AND o.id < d.id))`
-    const { sql, values } = conditions(filter ?? {})
-    const where = [transfer ? free : ids === undefined ? "d.corrupt = 0 AND d.status = 'pending'" : free]
-    if (!transfer) where.push('d.sendable = 1', head)
-    if (!transfer && ids === undefined) {
-      where.push('d.due_at <= ?')
-      values.push(this.#table.now())
-    }
-    // the values of the filter come first, as its conditions do
+  /** Ids that may be claimed, some at a time. */
+  async *#candidates(request: ClaimRequest): AsyncGenerator<readonly string[]> {
+    const { ids, transfer } = request
     if (ids !== undefined) {
-      where.push('d.id IN (SELECT value FROM json_each(?))')
-      values.push(JSON.stringify(ids))
+      yield ids
+      return
     }
-    return this.#table.all(
-      `SELECT d.* FROM dead_letters d WHERE 1${sql} AND ${where.join(' AND ')} ORDER BY d.due_at, d.id LIMIT ?`,
-      ...values,
-      limit,
-    )
+    const steps = walk(this.#table, {
+      select: `d.id, d.${transfer ? 'ts' : 'due_at'}`,
+      by: transfer ? 'ts' : 'due_at',
+      where: transfer ? '1' : "d.status = 'pending' AND d.due_at <= ?",
+      values: transfer ? [] : [this.#table.now()],
+      filter: conditionsOf(request),
+      // others may be faster with some
+      limit: MAX_CANDIDATES,
+      after: undefined,
+    })
+    for await (const rows of steps) yield rows.map(({ id }) => String(id))
   }
 
-  #lease(row: Row, leaseMs: number): ClaimedDeadLetter {
+  /** Leases those of the candidates that are still free, and quarantines what of them cannot be read. */
+  #leaseThose(ids: readonly string[], request: ClaimRequest, most: number): ClaimResult {
+    const { sql, values } = conditionsOf(request)
+    const isDue = request.transfer || request.ids !== undefined ? '1' : "d.status = 'pending'"
+    const rows = this.#table.all(
+      `SELECT d.* FROM dead_letters d WHERE d.id IN (SELECT value FROM json_each(?)) AND ${isDue}${sql}
+       ORDER BY ${request.transfer ? 'd.ts' : 'd.due_at'}, d.id LIMIT ?`,
+      JSON.stringify(ids),
+      ...values,
+      most,
+    )
+    const result = readRows(rows, (row) => this.#lease(row, request))
+    for (const { id, message } of result.corrupt) this.#table.condemn(id, message)
+    return result
+  }
+
+  #lease(row: Row, { leaseMs, transfer }: ClaimRequest): ClaimedDeadLetter {
     const entry = deadLetterOf(row)
+    if (!transfer && !isReplayable(entry)) {
+      throw new DeadLetterFormatError('its body is not there as it was captured')
+    }
     const fence = Number(
       this.#table.get('UPDATE dead_letter_totals SET fence = fence + 1 RETURNING fence')!['fence'],
     )
@@ -84,7 +148,7 @@ export class SqliteClaims {
   async renew(id: string, fence: number, leaseMs: number): Promise<boolean> {
     durationOption('leaseMs', leaseMs, 1)
     return this.#table.write(() => {
-      const { changes } = this.#table.run(
+      const changes = this.#table.run(
         `UPDATE dead_letters SET status = 'sending', lease_until = ?
          WHERE id = ? AND fence = ? AND status IN ('leased', 'sending')`,
         this.#table.now() + leaseMs,
@@ -102,8 +166,8 @@ export class SqliteClaims {
         id,
       )
       if (row === undefined) return 'gone'
-      const held = stateOf(row)
-      if (row['fence'] !== fence || !maySettle(held, settlement)) return 'stale'
+      const held = readableState(row)
+      if (held === undefined || row['fence'] !== fence || !maySettle(held, settlement)) return 'stale'
       const { result, state } = settled(held, settlement, this.#table.now())
       if (state !== undefined) {
         this.#table.setState(id, state)
@@ -121,15 +185,12 @@ export class SqliteClaims {
       let count = 0
       for (const id of ids) {
         const row = this.#table.get(
-          `SELECT d.sendable, d.corrupt, ${STATE} FROM dead_letters d WHERE d.id = ?`,
+          `SELECT d.id, d.replayable, d.corrupt, ${STATE} FROM dead_letters d WHERE d.id = ?`,
           id,
         )
-        if (row === undefined || row['corrupt'] === 1) continue
-        const state = requeued(
-          stateOf(row),
-          row['sendable'] === 1,
-          this.#table.now() + (options.delayMs ?? 0),
-        )
+        const quiet = row?.['corrupt'] === 0 ? readableState(row) : undefined
+        if (row === undefined || quiet === undefined) continue
+        const state = requeued(quiet, row['replayable'] === 1, this.#table.now(), options.delayMs)
         if (state === undefined) continue
         this.#table.setState(id, state)
         count++
@@ -137,4 +198,16 @@ export class SqliteClaims {
       return count
     })
   }
+}
+
+/** What a claim looks at in each row. */
+function conditionsOf({ filter = {}, transfer }: ClaimRequest): ReturnType<typeof conditions> {
+  const { sql, values } = conditions(filter)
+  const free = " AND d.corrupt = 0 AND d.status NOT IN ('leased', 'sending')"
+  return { sql: `${free}${transfer ? '' : ` AND d.replayable = 1 AND ${IS_HEAD}`}${sql}`, values }
+}
+
+/** Where a row stands; `undefined` when it cannot be read: the next claim that meets it quarantines it. */
+function readableState(row: Row): DeadLetterState | undefined {
+  return readRows([row], stateOf).items[0]
 }

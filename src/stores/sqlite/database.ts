@@ -1,79 +1,172 @@
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makePrivateFile } from './private-file.ts'
+import { DiskThread } from './disk-thread.ts'
+import { sqliteModule } from './module.ts'
+import {
+  type FileIdentity,
+  fileOf,
+  identityOf,
+  isSameFile,
+  lastingPath,
+  makePrivateFile,
+} from './private-file.ts'
 import { migrate } from './schema.ts'
 
-/** How long one statement may block the event loop while another process writes, in milliseconds. */
-const BLOCK_MS = 10
+/** The longest pause before another process's lock is tried again, in milliseconds. */
+const PAUSE_MS = 10
 /** How long opening may block: it happens once, before anything is served. */
 const OPEN_MS = 5000
 const SQLITE_BUSY = 5
+/** How often a write is done anew because its file was deleted meanwhile. */
+const MAX_FILES = 5
 
 function isBusy(error: unknown): boolean {
   const errcode = (error as { errcode?: unknown } | null)?.errcode
   return typeof errcode === 'number' && (errcode & 0xff) === SQLITE_BUSY
 }
 
+/** An open file, what it was when it was opened, and the thread that waits for its disk. */
+interface OpenFile {
+  readonly db: DatabaseSync
+  /** `undefined` where there is no file, or none that can be told: `:memory:`. */
+  readonly watched:
+    { readonly path: string; readonly identity: FileIdentity; readonly disk: DiskThread } | undefined
+}
+
 /**
- * One connection to the file. `node:sqlite` is synchronous: a wait for another process's lock would stop the whole
- * process, so a lock is waited for in short steps with the event loop free between them.
+ * One connection to the file. `node:sqlite` is synchronous, so nothing is waited for in it: neither another process's
+ * lock, which is tried again with the event loop free in between, nor the disk, for which a thread waits. A file that was
+ * deleted or replaced meanwhile is noticed before anything is acknowledged, and made anew.
  */
 export class SqliteDatabase {
-  readonly db: DatabaseSync
+  readonly #path: string
   readonly #busyTimeoutMs: number
+  #file: OpenFile
+  /** Of files that were made anew. */
+  #released: Promise<unknown> = Promise.resolve()
+  #closed = false
 
   constructor(path: string, busyTimeoutMs: number) {
+    this.#path = lastingPath(path)
     this.#busyTimeoutMs = busyTimeoutMs
-    try {
-      makePrivateFile(path)
-      this.db = new DatabaseSync(path, { timeout: OPEN_MS })
-      // WAL: readers and one writer at a time, over several processes. FULL: a commit is on disk when it returns.
-      retryWhileBusy(() => this.db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'))
-      retryWhileBusy(() => migrate(this.db))
-      this.db.exec(`PRAGMA busy_timeout = ${BLOCK_MS}`)
-    } catch (error) {
-      throw new Error(`cannot open the SQLite store ${JSON.stringify(path)}: ${(error as Error).message}`, {
-        cause: error,
-      })
-    }
+    this.#file = opened(this.#path)
   }
 
-  /** Runs `work` in one transaction that holds the write lock from its start; what it throws undoes all of it. */
-  async write<T>(work: () => T): Promise<T> {
-    const deadline = Date.now() + this.#busyTimeoutMs
+  /** The connection: another one after the file was made anew. */
+  get db(): DatabaseSync {
+    return this.#file.db
+  }
+
+  /** Runs what changes nothing, again when another process was in the way. */
+  async read<T>(work: () => T): Promise<T> {
+    return this.#unlessBusy(work)
+  }
+
+  /**
+   * Runs `work` in one transaction that holds the write lock from its start; what it throws undoes all of it. Resolves when
+   * it is on disk. It is run again in the file that was made anew, if the one that it went into is no longer there.
+   * @param committed called when it is done but for the disk: others may come meanwhile, and be on disk at the same time
+   */
+  async write<T>(work: () => T, committed?: () => void): Promise<T> {
+    for (let files = 0; files < MAX_FILES; files++) {
+      const result = await this.#unlessBusy(() => transaction(this.#file.db, work))
+      const { watched } = this.#file
+      committed?.()
+      if (watched === undefined) return result
+      const isSameLog = await watched.disk.sync()
+      if (isSameLog && isSameFile(watched.path, watched.identity)) return result
+      if (this.#file.watched === watched) this.#openAnew()
+    }
+    throw new Error(`the file of the SQLite store ${JSON.stringify(this.#path)} does not stay where it is`)
+  }
+
+  async #unlessBusy<T>(work: () => T): Promise<T> {
+    const deadline = performance.now() + this.#busyTimeoutMs
     for (;;) {
       try {
-        this.db.exec('BEGIN IMMEDIATE')
-        break
+        const { watched } = this.#file
+        if (watched !== undefined && !isSameFile(watched.path, watched.identity)) this.#openAnew()
+        return work()
       } catch (error) {
-        if (!isBusy(error) || Date.now() > deadline) throw error
+        if (!isBusy(error) || performance.now() > deadline) throw error
       }
-      await sleep(1 + Math.random() * BLOCK_MS)
-    }
-    try {
-      const result = work()
-      this.db.exec('COMMIT')
-      return result
-    } catch (error) {
-      if (this.db.isTransaction) this.db.exec('ROLLBACK')
-      throw error
+      await sleep(1 + Math.random() * PAUSE_MS)
     }
   }
 
-  close(): void {
-    if (this.db.isOpen) this.db.close()
+  #openAnew(): void {
+    if (this.#closed) return
+    const before = this.#file
+    // first: where it cannot be opened, the next call tries again
+    this.#file = opened(this.#path)
+    this.#released = Promise.all([this.#released, release(before)])
+    process.emitWarning(
+      `the SQLite store ${JSON.stringify(this.#path)} was deleted or replaced while it was open: what was in it is gone, and it was made anew`,
+      'ResilienceWarning',
+    )
+  }
+
+  /** Resolves when nothing holds the file any more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([this.#released, release(this.#file)])
+  }
+}
+
+/** Closes the connection at once. Resolves when the thread has closed its own. */
+function release({ db, watched }: OpenFile): Promise<void> | undefined {
+  const ended = watched?.disk.close()
+  if (db.isOpen) db.close()
+  return ended
+}
+
+function opened(path: string): OpenFile {
+  try {
+    makePrivateFile(path)
+    const db = new (sqliteModule().DatabaseSync)(path, { timeout: OPEN_MS })
+    try {
+      // WAL: readers and one writer at a time, over several processes
+      retryWhileBusy(() => db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'))
+      retryWhileBusy(() => migrate(db))
+      db.exec('PRAGMA busy_timeout = 0')
+      const file = fileOf(path)
+      const identity = file === undefined ? undefined : identityOf(file)
+      if (file === undefined || identity === undefined) return { db, watched: undefined }
+      // The thread does what FULL does with each commit, and the checkpoints; NORMAL leaves a commit to it.
+      db.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0')
+      return { db, watched: { path: file, identity, disk: new DiskThread(file) } }
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  } catch (error) {
+    throw new Error(`cannot open the SQLite store ${JSON.stringify(path)}: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
+function transaction<T>(db: DatabaseSync, work: () => T): T {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    db.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
   }
 }
 
 /** Changing the journal mode answers "busy" at once, whatever the timeout, while another process does the same. */
 function retryWhileBusy(work: () => void): void {
-  const deadline = Date.now() + OPEN_MS
+  const deadline = performance.now() + OPEN_MS
   for (;;) {
     try {
       work()
       return
     } catch (error) {
-      if (!isBusy(error) || Date.now() > deadline) throw error
+      if (!isBusy(error) || performance.now() > deadline) throw error
     }
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
   }

@@ -1,108 +1,152 @@
-import { setImmediate as breathe } from 'node:timers/promises'
-import { reportEvicted } from '../../dead-letter/evicted.ts'
-import { checkQuery, encodeCursor, lastCode } from '../../dead-letter/filter.ts'
-import { initialState, isSendable } from '../../dead-letter/lifecycle.ts'
-import { DeadLetterFormatError, recordToJson } from '../../dead-letter/record-json.ts'
-import { isRepeatable, originOf, type DeadLetter, type DeadLetterRecord } from '../../dead-letter/record.ts'
-import type { Retention } from '../../dead-letter/retention.ts'
-import { StoreClosedError } from '../../dead-letter/store-closed.ts'
-import type {
-  AddOptions,
-  AddResult,
-  ClaimOptions,
-  ClaimResult,
-  DeadLetterPage,
-  DeadLetterQuery,
-  DeadLetterStats,
-  DeadLetterStore,
-  Settlement,
-  SettleResult,
-} from '../../dead-letter/store.ts'
+import { storable } from '../../dead-letter/record/json.ts'
+import {
+  isRepeatable,
+  originOf,
+  type DeadLetter,
+  type DeadLetterRecord,
+} from '../../dead-letter/record/record.ts'
+import { type AddResult, emptyAddResult } from '../../dead-letter/store/add-result.ts'
+import type { ClaimOptions } from '../../dead-letter/store/claim-options.ts'
+import { reportEvicted } from '../../dead-letter/store/evicted.ts'
+import { initialState, isReplayable } from '../../dead-letter/store/lifecycle.ts'
+import type { DeadLetterQuery } from '../../dead-letter/store/query/query.ts'
+import { lastCode } from '../../dead-letter/store/query/summary.ts'
+import type { Retention } from '../../dead-letter/store/retention.ts'
+import type { Settlement, SettleResult } from '../../dead-letter/store/settlement.ts'
+import type { AddOptions } from '../../dead-letter/store/sink.ts'
+import type { DeadLetterStats } from '../../dead-letter/store/stats.ts'
+import { StoreClosedError } from '../../dead-letter/store/store-closed.ts'
+import type { ClaimResult, DeadLetterPage, DeadLetterStore } from '../../dead-letter/store/store.ts'
 import { SqliteClaims } from './claims.ts'
 import type { SqliteDatabase } from './database.ts'
-import { conditions, deadLetterOf, type Row } from './rows.ts'
-import { DeadLetterTable, read, STATE } from './table.ts'
+import { SqliteDeadLetterReader } from './reader.ts'
+import type { Row } from './rows.ts'
+import { DeadLetterTable, HELD, MAX_LEASE_MS } from './table.ts'
 
-/** Rows per transaction: enough to share one fsync, few enough not to hold up the event loop. */
-const BATCH = 100
+/** A record with what is kept of it. */
+interface NewRow {
+  readonly record: DeadLetterRecord
+  readonly json: string
+  readonly bytes: number
+}
 
-const HELD = "(d.status IN ('leased', 'sending') AND d.lease_until > ?)"
+/** @throws {DeadLetterFormatError} for what could not be read back */
+function rowOf(record: DeadLetterRecord): NewRow {
+  const { json, bytes } = storable(record)
+  return { record, json, bytes }
+}
+
+interface Evicted {
+  readonly id: string
+  readonly integration: string
+}
+
+/** Rows per transaction: few enough not to hold up the event loop. */
+const BATCH = 8
 
 /** Dead letters in a SQLite file, durable when `add` resolves, shared by the processes of one machine. */
 export class SqliteDeadLetters implements DeadLetterStore {
   readonly #retention: Retention
   readonly #table: DeadLetterTable
+  readonly #reader: SqliteDeadLetterReader
   readonly #claims: SqliteClaims
   #closed = false
+  #lastTurn: Promise<void> = Promise.resolve()
 
   constructor(file: SqliteDatabase, retention: Retention, now: () => number = Date.now) {
     this.#retention = retention
     this.#table = new DeadLetterTable(file, now)
+    this.#reader = new SqliteDeadLetterReader(this.#table)
     this.#claims = new SqliteClaims(this.#table)
   }
 
   async add(records: readonly DeadLetterRecord[], options: AddOptions = {}): Promise<AddResult> {
     this.#open()
-    const result = {
-      kept: [] as string[],
-      settled: [] as string[],
-      evicted: [] as string[],
-      refused: [] as string[],
-    }
-    let duplicates = 0
+    const result = emptyAddResult()
+    const writes: Promise<{ added: AddResult; gone: Evicted[] }>[] = []
     for (let start = 0; start < records.length; start += BATCH) {
-      if (start > 0) await breathe()
-      const evicted = await this.#table.write(() => {
-        const gone = this.#evictAged()
-        for (const record of records.slice(start, start + BATCH)) {
-          if (this.#table.get('SELECT 1 FROM dead_letter_tombstones WHERE id = ?', record.id))
-            result.settled.push(record.id)
-          else if (this.#table.get('SELECT 1 FROM dead_letters WHERE id = ?', record.id)) {
-            duplicates++
-            result.kept.push(record.id)
-          } else if (this.#insert(record, options, gone)) result.kept.push(record.id)
-          else result.refused.push(record.id)
-        }
-        return gone
+      await this.#inTurn(async () => {
+        const some = records.slice(start, start + BATCH).map(rowOf)
+        const { promise: committed, resolve } = Promise.withResolvers<void>()
+        const write = this.#table.write(() => this.#addSome(some, options), resolve)
+        writes.push(write)
+        // the next ones are written while the disk takes these; what fails is heard of below
+        await Promise.race([committed, write.catch(() => undefined)])
       })
-      for (const { id, name } of evicted) {
+    }
+    await Promise.allSettled(writes)
+    for (const { added, gone } of await Promise.all(writes)) {
+      result.kept.push(...added.kept)
+      result.duplicates += added.duplicates
+      result.settled.push(...added.settled)
+      result.refused.push(...added.refused)
+      for (const { id, integration } of gone) {
         result.evicted.push(id)
-        reportEvicted(id, name)
+        reportEvicted(id, integration)
       }
     }
-    return { ...result, duplicates }
+    return result
   }
 
-  #insert(record: DeadLetterRecord, options: AddOptions, evicted: { id: string; name: string }[]): boolean {
+  /** One after the other, with the event loop free in between, whoever adds at the same time. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const before = this.#lastTurn
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#lastTurn = promise
+    await before
+    try {
+      await work()
+    } finally {
+      setImmediate(resolve)
+    }
+  }
+
+  #addSome(rows: readonly NewRow[], options: AddOptions): { added: AddResult; gone: Evicted[] } {
+    const added = emptyAddResult()
+    const gone = this.#evictAged()
+    for (const row of rows) {
+      const { record } = row
+      if (this.#table.get('SELECT 1 FROM dead_letter_tombstones WHERE id = ?', record.id)) {
+        added.settled.push(record.id)
+      } else if (this.#table.get('SELECT 1 FROM dead_letters WHERE id = ?', record.id)) {
+        added.duplicates++
+        added.kept.push(record.id)
+      } else if (this.#insert(row, options, gone)) added.kept.push(record.id)
+      else added.refused.push(record.id)
+    }
+    return { added, gone }
+  }
+
+  #insert({ record, json, bytes }: NewRow, options: AddOptions, evicted: Evicted[]): boolean {
     const { maxRecords, maxBytes } = this.#retention
-    const json = recordToJson(record)
     const { body } = record.request
     const sealed = record.sealed?.data
-    const bytes = Buffer.byteLength(json) + (body?.byteLength ?? 0) + (sealed?.byteLength ?? 0)
     if (bytes > maxBytes) return false
     for (;;) {
-      const totals = this.#table.get('SELECT count, bytes FROM dead_letter_totals')!
-      if (Number(totals['count']) < maxRecords && Number(totals['bytes']) + bytes <= maxBytes) break
+      const totals = this.#table.totals()!
+      if (totals.count < maxRecords && totals.bytes + bytes <= maxBytes) break
+      const now = this.#table.now()
       const oldest = this.#table.get(
-        `SELECT d.id, d.name, d.bytes FROM dead_letters d WHERE NOT ${HELD} ORDER BY d.ts, d.id LIMIT 1`,
-        this.#table.now(),
+        `SELECT d.id, d.integration, d.bytes FROM dead_letters d WHERE NOT ${HELD} ORDER BY d.ts, d.id LIMIT 1`,
+        now,
+        now + MAX_LEASE_MS,
       )
       if (oldest === undefined) return false
       evicted.push(this.#evict(oldest))
     }
-    const state = initialState(record, options)
+    const state = initialState(record, options, this.#table.now())
     this.#table.run(
-      `INSERT INTO dead_letters (id, ts, name, origin, reason, code, labels, ordering_key, sendable, repeatable, bytes,
+      `INSERT INTO dead_letters (id, ts, integration, origin, reason, code, labels, ordering_key, replayable, repeatable, bytes,
          status, due_at, note, record, body, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       record.id,
       record.timestamp,
-      record.name,
+      record.integration,
       originOf(record),
       record.reason,
       lastCode(record),
       record.labels === undefined ? null : JSON.stringify(record.labels),
       record.orderingKey ?? null,
-      isSendable(record) ? 1 : 0,
+      isReplayable(record) ? 1 : 0,
       isRepeatable(record) ? 1 : 0,
       bytes,
       state.status,
@@ -119,84 +163,37 @@ export class SqliteDeadLetters implements DeadLetterStore {
     return true
   }
 
-  #evictAged(): { id: string; name: string }[] {
+  #evictAged(): Evicted[] {
     if (this.#retention.maxAgeMs === Infinity) return []
     const now = this.#table.now()
     const aged = this.#table.all(
-      `SELECT d.id, d.name, d.bytes FROM dead_letters d WHERE d.ts < ? AND NOT ${HELD} ORDER BY d.ts, d.id LIMIT ${BATCH}`,
+      `SELECT d.id, d.integration, d.bytes FROM dead_letters d WHERE d.ts < ? AND NOT ${HELD} ORDER BY d.ts, d.id LIMIT ${BATCH}`,
       now - this.#retention.maxAgeMs,
       now,
+      now + MAX_LEASE_MS,
     )
     return aged.map((row) => this.#evict(row))
   }
 
-  #evict(row: Row): { id: string; name: string } {
+  #evict(row: Row): Evicted {
     this.#table.remove(row)
     this.#table.run('UPDATE dead_letter_totals SET evicted = evicted + 1')
-    return { id: String(row['id']), name: String(row['name']) }
+    return { id: String(row['id']), integration: String(row['integration']) }
   }
 
   async get(id: string): Promise<DeadLetter | undefined> {
     this.#open()
-    const row = this.#table.get('SELECT * FROM dead_letters WHERE id = ?', id)
-    if (row === undefined) return undefined
-    try {
-      return deadLetterOf(row)
-    } catch (error) {
-      throw new DeadLetterFormatError(`dead letter ${id}: ${(error as Error).message}`, id)
-    }
+    return this.#reader.get(id)
   }
 
   async list(query?: DeadLetterQuery): Promise<DeadLetterPage> {
     this.#open()
-    const { filter, limit, after } = checkQuery(query)
-    const { sql, values } = conditions(filter)
-    const rows = this.#table.all(
-      `SELECT d.id, d.ts, d.record, ${STATE} FROM dead_letters d WHERE 1${sql}
-       ${after === undefined ? '' : 'AND (d.ts, d.id) < (?, ?)'} ORDER BY d.ts DESC, d.id DESC LIMIT ?`,
-      ...values,
-      ...(after === undefined ? [] : [after.timestamp, after.id]),
-      limit + 1,
-    )
-    const more = rows.length > limit
-    const page = rows.slice(0, limit)
-    const { items, corrupt } = read(page, deadLetterOf)
-    const last = page.at(-1)
-    return {
-      items,
-      ...(more && last
-        ? { cursor: encodeCursor({ timestamp: Number(last['ts']), id: String(last['id']) }) }
-        : {}),
-      ...(corrupt.length === 0 ? {} : { corrupt }),
-    }
+    return this.#reader.list(query)
   }
 
   async stats(): Promise<DeadLetterStats> {
     this.#open()
-    const byStatus = { pending: 0, leased: 0, sending: 0, in_doubt: 0, quarantined: 0 }
-    for (const row of this.#table.all('SELECT status, count(*) AS n FROM dead_letters GROUP BY status')) {
-      const status = String(row['status'])
-      if (Object.hasOwn(byStatus, status)) byStatus[status as keyof typeof byStatus] = Number(row['n'])
-    }
-    const totals = this.#table.get('SELECT * FROM dead_letter_totals')!
-    const due = this.#table.get(
-      "SELECT count(*) AS n FROM dead_letters WHERE status = 'pending' AND due_at <= ?",
-      this.#table.now(),
-    )
-    const oldest = this.#table.get('SELECT min(ts) AS ts FROM dead_letters')?.['ts']
-    return {
-      total: Number(totals['count']),
-      byStatus,
-      bytes: Number(totals['bytes']),
-      oldest: typeof oldest === 'number' ? oldest : undefined,
-      due: Number(due?.['n']),
-      counters: {
-        captured: Number(totals['captured']),
-        replayed: Number(totals['replayed']),
-        evicted: Number(totals['evicted']),
-        discarded: Number(totals['discarded']),
-      },
-    }
+    return this.#reader.stats()
   }
 
   async claim(options: ClaimOptions): Promise<ClaimResult> {
@@ -223,11 +220,13 @@ export class SqliteDeadLetters implements DeadLetterStore {
     this.#open()
     return this.#table.write(() => {
       let count = 0
+      const now = this.#table.now()
       for (const id of ids) {
         const row = this.#table.get(
-          "SELECT id, bytes FROM dead_letters WHERE id = ? AND NOT (status = 'sending' AND lease_until > ?)",
+          `SELECT d.id, d.bytes FROM dead_letters d WHERE d.id = ? AND NOT (d.status = 'sending' AND ${HELD})`,
           id,
-          this.#table.now(),
+          now,
+          now + MAX_LEASE_MS,
         )
         if (row === undefined) continue
         this.#table.remove(row)

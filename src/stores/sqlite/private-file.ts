@@ -1,4 +1,5 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 
 /**
  * Makes the file of a new store, readable by its owner alone: request bodies will be in it. SQLite would make it for
@@ -14,10 +15,18 @@ export function makePrivateFile(path: string): void {
   }
 }
 
-/** The file that SQLite makes for a path or a `file:` URI; `undefined` where it makes none. */
-function fileOf(path: string): string | undefined {
+/**
+ * The file that SQLite makes for a path or a `file:` URI, whole: SQLite itself makes it so when it opens it, and the process may
+ * go to another folder. `undefined` where it makes none.
+ */
+export function fileOf(path: string): string | undefined {
   const file = path.startsWith('file:') ? fileOfUri(path) : path
-  return file === ':memory:' || file === '' ? undefined : file
+  return file === undefined || file === ':memory:' || file === '' ? undefined : resolve(file)
+}
+
+/** A path that means the same file wherever the process goes; a `file:` URI stays as it is given. */
+export function lastingPath(path: string): string {
+  return path === '' || path === ':memory:' || path.startsWith('file:') ? path : resolve(path)
 }
 
 function fileOfUri(uri: string): string | undefined {
@@ -29,4 +38,21 @@ function fileOfUri(uri: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** What tells one file from another that stands in its place. */
+export interface FileIdentity {
+  readonly dev: bigint
+  readonly ino: bigint
+}
+
+export function identityOf(file: string): FileIdentity | undefined {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return found && { dev: found.dev, ino: found.ino }
+}
+
+/** Whether the file is still the one that it was. */
+export function isSameFile(file: string, { dev, ino }: FileIdentity): boolean {
+  const now = identityOf(file)
+  return now?.dev === dev && now.ino === ino
 }

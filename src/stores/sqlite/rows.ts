@@ -1,18 +1,48 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
-import { parseJson, recordFromJson, replaysFromValue } from '../../dead-letter/record-json.ts'
-import { deadLetterStatuses, type DeadLetter, type DeadLetterState } from '../../dead-letter/record.ts'
-import type { DeadLetterFilter } from '../../dead-letter/store.ts'
+import {
+  DeadLetterFormatError,
+  parseJson,
+  recordFromJson,
+  replaysFromValue,
+} from '../../dead-letter/record/json.ts'
+import { deadLetterStatuses, type DeadLetter, type DeadLetterState } from '../../dead-letter/record/record.ts'
+import { type DeadLetterFilter, labelCondition } from '../../dead-letter/store/query/filter.ts'
 
 export type Row = Record<string, SQLOutputValue>
 
-/** Reads the mutable part of a row. */
+/** Whole numbers of columns are read as `bigint`, since others make SQLite throw; as numbers where they can be. */
+export function withNumbers(row: Row): Row {
+  for (const column in row) {
+    const value = row[column]
+    if (typeof value === 'bigint' && BigInt(Number(value)) === value && isNatural(Number(value))) {
+      row[column] = Number(value)
+    }
+  }
+  return row
+}
+
+export function isNatural(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+/** @throws {DeadLetterFormatError} for what no store has written there */
+export function natural(row: Row, column: string): number {
+  const value = row[column]
+  if (!isNatural(value)) throw new DeadLetterFormatError(`its ${column} is out of range: ${String(value)}`)
+  return value
+}
+
+/**
+ * Reads the mutable part of a row.
+ * @throws {DeadLetterFormatError}
+ */
 export function stateOf(row: Row): DeadLetterState {
   const status = deadLetterStatuses.find((known) => known === row['status']) ?? 'quarantined'
   const leasedFrom = deadLetterStatuses.find((known) => known === row['leased_from'])
   return {
     status,
-    dueAt: Number(row['due_at']),
-    replayCount: Number(row['replay_count']),
+    dueAt: natural(row, 'due_at'),
+    replayCount: natural(row, 'replay_count'),
     replays: replaysFromValue(parseJson(String(row['replays']))),
     ...(typeof row['note'] === 'string' ? { note: row['note'] } : {}),
     ...(leasedFrom === undefined ? {} : { leasedFrom }),
@@ -25,6 +55,8 @@ export function stateOf(row: Row): DeadLetterState {
  */
 export function deadLetterOf(row: Row): DeadLetter {
   const record = recordFromJson(String(row['record']), bytes(row['body']), bytes(row['sealed']))
+  if (record.id !== row['id']) throw new DeadLetterFormatError('its record is that of another entry')
+  natural(row, 'ts')
   return { ...record, ...stateOf(row) }
 }
 
@@ -41,7 +73,7 @@ export function conditions(filter: DeadLetterFilter): { sql: string; values: SQL
     sql.push(`d.${column} = ?`)
     values.push(value)
   }
-  equal('name', filter.name)
+  equal('integration', filter.integration)
   equal('origin', filter.origin)
   equal('status', filter.status)
   equal('reason', filter.reason)
@@ -55,13 +87,11 @@ export function conditions(filter: DeadLetterFilter): { sql: string; values: SQL
     values.push(filter.to)
   }
   if (filter.label !== undefined) {
-    const equals = filter.label.indexOf('=')
-    const key = equals === -1 ? filter.label : filter.label.slice(0, equals)
-    const value = equals === -1 ? undefined : filter.label.slice(equals + 1)
+    const { key, value, isAbsent } = labelCondition(filter.label)
     // json_each raises an error on damaged JSON, which would hide every other row
-    sql.push(`CASE WHEN json_valid(d.labels) THEN EXISTS (
+    sql.push(`CASE WHEN json_valid(d.labels) THEN ${isAbsent ? 'NOT ' : ''}EXISTS (
       SELECT 1 FROM json_each(d.labels) l WHERE l.key = ?${value === undefined ? '' : ' AND l.value = ?'}
-    ) ELSE 0 END`)
+    ) ELSE ${isAbsent ? 1 : 0} END`)
     values.push(key)
     if (value !== undefined) values.push(value)
   }

@@ -1,23 +1,35 @@
 import type { DatabaseSync } from 'node:sqlite'
 
 /** Raised with every change of the tables; kept in the file as `user_version`. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 3
+
+/** With all that a look at what is due asks for: rows are large, and it must not read them. */
+const byDue =
+  'CREATE INDEX dead_letters_by_due ON dead_letters (status, due_at, id, replayable, corrupt, ordering_key)'
+
+/** From the version before. */
+const fromVersion2 = `
+  ALTER TABLE dead_letters RENAME COLUMN sendable TO replayable;
+  DROP INDEX dead_letters_by_due;
+  ${byDue};
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`
 
 /**
  * `record` is the JSON of what was captured, without its bodies. The columns beside it are what filters and claims look
- * at. `sendable` and `repeatable` are decided once, when the row is made.
+ * at. `replayable` and `repeatable` are decided once, when the row is made.
  */
 const tables = `
   CREATE TABLE dead_letters (
     id TEXT PRIMARY KEY,
     ts INTEGER NOT NULL,
-    name TEXT NOT NULL,
+    integration TEXT NOT NULL,
     origin TEXT NOT NULL,
     reason TEXT NOT NULL,
     code TEXT NOT NULL,
     labels TEXT,
     ordering_key TEXT,
-    sendable INTEGER NOT NULL,
+    replayable INTEGER NOT NULL,
     repeatable INTEGER NOT NULL,
     corrupt INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL,
@@ -34,7 +46,7 @@ const tables = `
     sealed BLOB
   ) STRICT;
   CREATE INDEX dead_letters_by_time ON dead_letters (ts, id);
-  CREATE INDEX dead_letters_by_due ON dead_letters (status, due_at, id);
+  ${byDue};
   CREATE INDEX dead_letters_by_ordering_key ON dead_letters (ordering_key, id) WHERE ordering_key IS NOT NULL;
   CREATE TABLE dead_letter_tombstones (id TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX dead_letter_tombstones_by_time ON dead_letter_tombstones (at);
@@ -46,13 +58,14 @@ const tables = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
-/** Makes the tables of an empty file. Several processes may open the same new file at once. */
+/** Makes the tables of an empty file, and brings those of the version before up to date. Several processes may open the same new file at once. */
 export function migrate(db: DatabaseSync): void {
   if (versionOf(db) === SCHEMA_VERSION) return
   db.exec('BEGIN IMMEDIATE')
   try {
     const version = versionOf(db)
     if (version === 0) db.exec(tables)
+    else if (version === 2) db.exec(fromVersion2)
     else if (version !== SCHEMA_VERSION) {
       throw new Error(`its schema has version ${version}, this package knows ${SCHEMA_VERSION}`)
     }

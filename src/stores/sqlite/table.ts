@@ -1,12 +1,36 @@
-import type { SQLInputValue, StatementSync } from 'node:sqlite'
-import { DeadLetterFormatError } from '../../dead-letter/record-json.ts'
-import type { DeadLetterState } from '../../dead-letter/record.ts'
-import type { CorruptDeadLetter } from '../../dead-letter/store.ts'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DeadLetterState } from '../../dead-letter/record/record.ts'
 import type { SqliteDatabase } from './database.ts'
-import type { Row } from './rows.ts'
+import { isNatural, type Row, withNumbers } from './rows.ts'
 
 /** Tombstones outlast every spool: 30 days. */
 const TOMBSTONE_MS = 30 * 24 * 3_600_000
+
+/** The largest integer that a number of JavaScript holds. */
+export const MAX_NATURAL = Number.MAX_SAFE_INTEGER
+
+/** More than any row has: SQLite itself takes no more than 1 GB for a value. */
+const MAX_ROW_BYTES = 2 ** 32
+
+interface Totals {
+  readonly fence: number
+  readonly count: number
+  readonly bytes: number
+  readonly captured: number
+  readonly replayed: number
+  readonly evicted: number
+  readonly discarded: number
+}
+
+/** The longest lease that can be asked for, in milliseconds: a timer's. */
+export const MAX_LEASE_MS = 2 ** 31 - 1
+
+/** Held by somebody: takes the time now, and the time now plus {@link MAX_LEASE_MS}. */
+export const HELD = "(d.status IN ('leased', 'sending') AND d.lease_until > ? AND d.lease_until <= ?)"
+
+/** Nothing with the same ordering key is before it. */
+export const IS_HEAD = `(d.ordering_key IS NULL OR NOT EXISTS (
+  SELECT 1 FROM dead_letters o WHERE o.ordering_key = d.ordering_key AND o.id < d.id))`
 
 /** The columns of an entry's state. */
 export const STATE = 'd.status, d.due_at, d.replay_count, d.replays, d.note, d.leased_from'
@@ -15,6 +39,7 @@ export const STATE = 'd.status, d.due_at, d.replay_count, d.replays, d.note, d.l
 export class DeadLetterTable {
   readonly #file: SqliteDatabase
   readonly #statements = new Map<string, StatementSync>()
+  #db: DatabaseSync | undefined
   readonly now: () => number
 
   constructor(file: SqliteDatabase, now: () => number) {
@@ -22,26 +47,70 @@ export class DeadLetterTable {
     this.now = now
   }
 
-  write<T>(work: () => T): Promise<T> {
-    return this.#file.write(work)
+  read<T>(work: () => T): Promise<T> {
+    return this.#file.read(work)
+  }
+
+  /** What `work` throws undoes all of it. It may be run again: what it gives back is all that it may leave behind. */
+  write<T>(work: () => T, committed?: () => void): Promise<T> {
+    return this.#file.write(() => {
+      if (this.totals() === undefined) this.#recount()
+      return work()
+    }, committed)
   }
 
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#prepare(sql).get(...values)
+    const row = this.#prepare(sql).get(...values)
+    return row && withNumbers(row)
   }
 
   all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#prepare(sql).all(...values)
+    return this.#prepare(sql)
+      .all(...values)
+      .map(withNumbers)
   }
 
-  run(sql: string, ...values: SQLInputValue[]): { changes: number | bigint } {
-    return this.#prepare(sql).run(...values)
+  /** How many rows it changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).changes)
   }
 
   #prepare(sql: string): StatementSync {
+    const { db } = this.#file
+    if (db !== this.#db) this.#statements.clear()
+    this.#db = db
     let statement = this.#statements.get(sql)
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#file.db.prepare(sql)))
+    if (statement === undefined) {
+      statement = db.prepare(sql)
+      statement.setReadBigInts(true)
+      this.#statements.set(sql, statement)
+    }
     return statement
+  }
+
+  /** The totals; `undefined` where they cannot be what they should be. The next write counts anew. */
+  totals(): Totals | undefined {
+    const row = this.get(
+      'SELECT fence, count, bytes, captured, replayed, evicted, discarded FROM dead_letter_totals',
+    )
+    return row !== undefined && Object.values(row).every(isNatural) ? (row as unknown as Totals) : undefined
+  }
+
+  /** What can be counted is; of the counters those stay that can be read. */
+  #recount(): void {
+    const row = this.get('SELECT * FROM dead_letter_totals') ?? {}
+    const kept = (name: string): number => (isNatural(row[name]) ? row[name] : 0)
+    this.run('DELETE FROM dead_letter_totals')
+    this.run(
+      `INSERT INTO dead_letter_totals (fence, count, bytes, captured, replayed, evicted, discarded)
+       SELECT max(?, coalesce(max(fence) FILTER (WHERE fence BETWEEN 0 AND ${MAX_NATURAL - 1_000_000}), 0)), count(*),
+         coalesce(sum(bytes) FILTER (WHERE bytes BETWEEN 0 AND ${MAX_ROW_BYTES}), 0), ?, ?, ?, ? FROM dead_letters`,
+      kept('fence'),
+      kept('captured'),
+      kept('replayed'),
+      kept('evicted'),
+      kept('discarded'),
+    )
   }
 
   /** Statements must be gone before the file is closed. */
@@ -50,8 +119,19 @@ export class DeadLetterTable {
   }
 
   remove(row: Row): void {
+    const bytes = row['bytes']
     this.run('DELETE FROM dead_letters WHERE id = ?', row['id']!)
-    this.run('UPDATE dead_letter_totals SET count = count - 1, bytes = bytes - ?', row['bytes']!)
+    if (!isNatural(bytes) || bytes > MAX_ROW_BYTES) this.#recount()
+    else this.run('UPDATE dead_letter_totals SET count = max(0, count - 1), bytes = max(0, bytes - ?)', bytes)
+  }
+
+  /** What cannot be read waits for a person; its other columns stay as they are. */
+  condemn(id: string, message: string): void {
+    this.run(
+      "UPDATE dead_letters SET status = 'quarantined', corrupt = 1, note = ?, leased_from = NULL WHERE id = ?",
+      message,
+      id,
+    )
   }
 
   bury(id: string): void {
@@ -74,19 +154,4 @@ export class DeadLetterTable {
       id,
     )
   }
-}
-
-/** Reads rows one by one: what cannot be read is reported, and the rest goes on. */
-export function read<T>(rows: Row[], one: (row: Row) => T): { items: T[]; corrupt: CorruptDeadLetter[] } {
-  const items: T[] = []
-  const corrupt: CorruptDeadLetter[] = []
-  for (const row of rows) {
-    try {
-      items.push(one(row))
-    } catch (error) {
-      if (!(error instanceof DeadLetterFormatError)) throw error
-      corrupt.push({ id: String(row['id']), message: error.message })
-    }
-  }
-  return { items, corrupt }
 }

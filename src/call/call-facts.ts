@@ -1,0 +1,22 @@
+import type { AttemptRecord, GivenUp } from './call-record.ts'
+
+let calls = 0
+
+/** A number that no other call of this process has. */
+export function nextCallId(): number {
+  return ++calls
+}
+
+/** What only some calls have. */
+export class CallFacts {
+  id: number | undefined
+  url: string | undefined
+  redactedUrl: string | undefined
+  startedAt: number | undefined
+  history: AttemptRecord[] | undefined
+  givenUp: GivenUp | undefined
+  repeatable: boolean | undefined
+  waitedMs = 0
+  deadLetterId: string | undefined
+  idempotencyKey: string | undefined
+}

@@ -1,0 +1,40 @@
+import type {
+  AcquireReply,
+  ControlAction,
+  ControlReply,
+  FlushReply,
+  ProbeResult,
+  ReportReply,
+} from '../machine/machine.ts'
+import type { CircuitPolicy } from '../machine/policy.ts'
+import type { View } from '../machine/state.ts'
+import type { Counts } from '../machine/window.ts'
+
+/** Every operation carries the caller's view, so that a server that lost the circuit gets it back. */
+export interface CircuitRequest {
+  readonly id: string
+  readonly policy: CircuitPolicy
+  readonly view: View
+}
+
+/** A reply, with the server's time when it was made, in milliseconds since 1970. */
+export type Timed<T> = T & { readonly serverMs: number }
+
+/** What every reply says of the circuit, whatever was asked. */
+export type ReplyHead = Timed<ControlReply>
+
+/**
+ * Port: the machine that processes share. Each operation is one atomic step of `machine.ts` on the server, by the
+ * server's clock. An operation that fails may have happened or not. All of them settle within a bounded time.
+ */
+export interface CircuitBackend {
+  /** The name of a key's circuit on the server. */
+  idOf(key: string): string
+  /** One reply or error per request, in order. Never rejects. */
+  flush(
+    requests: readonly (CircuitRequest & { readonly counts: Counts })[],
+  ): Promise<(Timed<FlushReply> | Error)[]>
+  acquire(request: CircuitRequest, token: string, renew: boolean): Promise<Timed<AcquireReply>>
+  report(request: CircuitRequest, token: string, result: ProbeResult): Promise<Timed<ReportReply>>
+  control(request: CircuitRequest, action: ControlAction): Promise<Timed<ControlReply>>
+}

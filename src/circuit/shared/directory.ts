@@ -1,0 +1,54 @@
+import type { ControlAction } from '../machine/machine.ts'
+import type { View } from '../machine/state.ts'
+
+/** A circuit as the store holds it, whoever uses it. */
+export interface StoredCircuit {
+  /** Its key; `sha256-...` stands for a key with characters that the store's names cannot hold, and may be used for it. */
+  readonly key: string
+  readonly state: View['state']
+  /** An operator override, until `reset`. */
+  readonly override: View['override']
+  /** Until a probe may go, in milliseconds; 0 unless it is open by itself. */
+  readonly retryAfterMs: number
+  /** How often in a row it has opened; a row ends when it has been closed for `windowMs`. */
+  readonly trips: number
+  /** When it last changed, epoch milliseconds by the server's clock. */
+  readonly since: number
+  /** The process that changed it last. */
+  readonly by: string
+}
+
+export interface CircuitWatcher {
+  /** A transition, or the slot of a probe that came back. */
+  changed(circuit: StoredCircuit): void
+  /** The connection was lost: transitions may be missed from now on, and nothing more is told. At most once. */
+  lost(error: Error): void
+}
+
+/**
+ * Port: the circuits of all processes that share a store. An operator's tool: nothing here is cached, everything asks the
+ * server and rejects when it does not answer within the store's timeout. What cannot be read is left out alone.
+ */
+export interface CircuitDirectory {
+  /** Every circuit that the store holds, by key. */
+  list(): Promise<StoredCircuit[]>
+  /** The circuit of a key; `undefined` when no process has used it, or the store has forgotten it. */
+  find(key: string): Promise<StoredCircuit | undefined>
+  /**
+   * Overrules a circuit in all processes, also in those that use it for the first time later. When it rejects it may
+   * have been done or not.
+   * @returns the circuit after it
+   */
+  overrule(key: string, action: ControlAction): Promise<StoredCircuit>
+  /**
+   * Tells of every change from now on, whoever makes it. Resolves once no change can be missed.
+   * @returns a function that ends it
+   */
+  watch(watcher: CircuitWatcher): Promise<() => void>
+}
+
+export function storedCircuit(key: string, view: View): StoredCircuit {
+  const { state, override, remainingMs, trips, epoch, by } = view
+  // an epoch is the server's time in microseconds when the circuit changed
+  return { key, state, override, retryAfterMs: remainingMs, trips, since: Math.floor(epoch / 1_000), by }
+}

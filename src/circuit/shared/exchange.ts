@@ -1,0 +1,177 @@
+import { isError } from '../../errors.ts'
+import type { Scheduler } from '../../time/clock.ts'
+import type { Circuit } from '../circuit.ts'
+import type { FlushReply } from '../machine/machine.ts'
+import { unknownView, type View } from '../machine/state.ts'
+import { sumsOf } from '../machine/window.ts'
+import type { CircuitRegistry } from '../registry.ts'
+import type { CircuitBackend, CircuitRequest, ReplyHead, Timed } from './backend.ts'
+import type { StoreHealth } from './store-health.ts'
+
+/** A request on its way: what this process knew when it left. */
+export interface Sent {
+  readonly circuit: Circuit
+  /** The epoch of the local machine then. */
+  readonly epoch: number
+  readonly request: CircuitRequest
+}
+
+/** What the exchange asks of the store around it. */
+interface ExchangeHost {
+  /** The circuit has results that were never sent. */
+  hasUnsent(circuit: Circuit): void
+  /** The backend answers again for one circuit: others may be worth a try. */
+  recovered(): void
+  /** A command failed: it is to be tried again later. */
+  failed(): void
+}
+
+/** Sends what this process has counted, and takes over what comes back, or goes on alone when nothing does. */
+export class Exchange {
+  readonly #backend: CircuitBackend
+  readonly #scheduler: Scheduler
+  readonly #registry: CircuitRegistry
+  readonly #health: StoreHealth
+  readonly #host: ExchangeHost
+  readonly #sending = new Set<Promise<void>>()
+  /** A reply of the server has told its time. */
+  #timed = false
+  #closed = false
+
+  constructor(
+    backend: CircuitBackend,
+    scheduler: Scheduler,
+    registry: CircuitRegistry,
+    health: StoreHealth,
+    host: ExchangeHost,
+  ) {
+    this.#backend = backend
+    this.#scheduler = scheduler
+    this.#registry = registry
+    this.#health = health
+    this.#host = host
+  }
+
+  /** The server's time, as its replies told it; `undefined` before the first. */
+  get serverNow(): number | undefined {
+    return this.#timed ? this.#scheduler.now() + this.#registry.offset : undefined
+  }
+
+  /** One batch: sends what is pending, and takes the views that come back. */
+  flush(circuits: readonly Circuit[]): void {
+    const batch = circuits.map((circuit) => makeRequest(circuit, this.#scheduler.now()))
+    const requests = batch.map((sent) => {
+      const { shared } = sent.circuit
+      const counts =
+        shared?.reached !== true || shared.degraded ? { total: 0, failed: 0, slow: 0 } : shared.take()
+      return { ...sent.request, counts }
+    })
+    this.track(
+      this.#backend.flush(requests).then((replies) => {
+        batch.forEach((sent, at) => {
+          const reply = replies[at] ?? new Error('no reply')
+          if (isError(reply)) this.onFailure(sent.circuit, reply)
+          else this.#onFlushed(sent, reply)
+        })
+      }),
+    )
+  }
+
+  /** Work that `close` has to wait for. */
+  track(task: Promise<void>): void {
+    const tracked: Promise<void> = task.finally(() => this.#sending.delete(tracked))
+    this.#sending.add(tracked)
+  }
+
+  /** Resolves when everything that was sent has been answered, or has failed. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#sending)
+  }
+
+  /** Replies that still come change nothing. */
+  close(): void {
+    this.#closed = true
+  }
+
+  /** The server answered: its view counts unless a newer one has come meanwhile. */
+  onReply(sent: Sent, reply: ReplyHead): void {
+    const { circuit } = sent
+    const { shared, machine } = circuit
+    if (shared === undefined || this.#closed) return
+    // from replies alone: anyone may publish on the channel
+    this.#timed = true
+    this.#registry.offset = reply.serverMs - this.#scheduler.now()
+    shared.syncedAt = this.#scheduler.now()
+    shared.reached = true
+    if (shared.degraded) {
+      shared.degraded = false
+      shared.pending = { total: 0, failed: 0, slow: 0 }
+      if (this.#health.recovered(circuit)) this.#host.recovered()
+    }
+    if (replaces(reply, sent)) this.apply(circuit, reply.view)
+    else if (reply.view.epoch === machine.epoch) shared.sharedEpoch = reply.view.epoch
+  }
+
+  onFailure(circuit: Circuit, error: Error): void {
+    if (this.#closed) return
+    this.degrade(circuit)
+    if (this.#registry.find(circuit.key) !== circuit) return
+    this.#health.failed(circuit, error)
+    this.#host.failed()
+  }
+
+  /** Takes over a view of the server. */
+  apply(circuit: Circuit, view: View): void {
+    if (circuit.shared !== undefined) {
+      circuit.shared.sharedEpoch = view.epoch
+      circuit.shared.overruled = false
+    }
+    circuit.apply(view, this.#scheduler.now())
+  }
+
+  /** The circuit goes on by itself. */
+  degrade(circuit: Circuit): void {
+    const { shared } = circuit
+    if (shared === undefined || shared.degraded) return
+    shared.degraded = true
+    shared.pending = { total: 0, failed: 0, slow: 0 }
+    circuit.takeOver()
+  }
+
+  #onFlushed(sent: Sent, reply: Timed<FlushReply>): void {
+    const { circuit } = sent
+    const { shared } = circuit
+    if (shared === undefined || this.#closed) return
+    const first = !shared.reached
+    this.onReply(sent, reply)
+    if (circuit.machine.epoch !== reply.view.epoch || !circuit.passing) return
+    shared.learn(reply)
+    if (!first) return
+    // what came before the first view was never sent
+    shared.pending = sumsOf(circuit.machine.window, this.#scheduler.now())
+    if (shared.hasPending) this.#host.hasUnsent(circuit)
+  }
+}
+
+/**
+ * A request that offers the local view, so that a server that lost the circuit gets it back. A view that was made here
+ * while the server was out of reach is kept back where a quorum is asked for: one process must not decide for all.
+ */
+export function makeRequest(circuit: Circuit, now: number): Sent {
+  const { machine, policy, shared } = circuit
+  const madeHere = shared !== undefined && machine.epoch !== shared.sharedEpoch
+  const offered = !madeHere || policy.quorum === 1 || shared.overruled
+  const request = { id: shared?.id ?? '', policy, view: offered ? circuit.view(now) : unknownView }
+  return { circuit, epoch: machine.epoch, request }
+}
+
+/**
+ * Whether the server's view replaces the local one: when it is newer, or when the server did not take what was offered
+ * and nothing has happened here since. Any other reply was overtaken by a push.
+ */
+function replaces(reply: ReplyHead, sent: Sent): boolean {
+  const { epoch } = sent.circuit.machine
+  if (reply.view.epoch > epoch) return true
+  const overruled = reply.status === 'refused' || sent.request.view.epoch !== sent.epoch
+  return overruled && epoch === sent.epoch && reply.view.epoch !== epoch
+}

@@ -1,0 +1,70 @@
+import type { Command } from 'commander'
+import { entryToJson } from '../../../dead-letter/message/entry-json.ts'
+import type { DeadLetter } from '../../../dead-letter/record/record.ts'
+import { lastCode } from '../../../dead-letter/store/query/summary.ts'
+import { selectedEntries } from '../../../operations/entries/selected-entries.ts'
+import { shownEntry } from '../../../operations/entries/shown-entry.ts'
+import { addFilterOptions, type FilterOptions, filterOf, integerOf } from '../../arguments/filter-options.ts'
+import { addStoreOptions, type CommonOptions } from '../../arguments/store-options.ts'
+import type { CommandContext } from '../../command-context.ts'
+import { type Column, tableLines } from '../../terminal/table.ts'
+import { ageText } from '../../terminal/time-text.ts'
+
+interface ListOptions extends CommonOptions, FilterOptions {
+  limit: number
+}
+
+const examples = `
+Examples:
+  $ undici-resilience dead-letters list --status pending --from 2h
+  $ undici-resilience dead-letters list --origin https://api.hubapi.com --code 503 --limit 500
+  $ undici-resilience dead-letters list --json | jq -r .id
+`
+
+function entryColumns(now: number): Column<DeadLetter>[] {
+  return [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'AGE', value: ({ timestamp }) => ageText(timestamp, now), align: 'right' },
+    { title: 'INTEGRATION', value: ({ integration }) => integration.slice(0, 24), narrow: 'below' },
+    { title: 'STATUS', value: ({ status }) => status },
+    { title: 'REASON', value: ({ reason }) => reason },
+    { title: 'CODE', value: (entry) => lastCode(entry).slice(0, 32), narrow: 'below' },
+    {
+      title: 'REQUEST',
+      value: ({ request }) => `${request.method} ${request.url}`,
+      narrow: 'below',
+      cut: 'middle',
+    },
+  ]
+}
+
+export function addListCommand(parent: Command, context: CommandContext): void {
+  const command = parent.command('list').description('List entries, newest first, without their bodies.')
+  addFilterOptions(command)
+    .option('--limit <n>', 'at most so many', integerOf(1), 100)
+    .addHelpText('after', examples)
+  addStoreOptions(command, 'one entry per line as JSON')
+  command.action(async (options: ListOptions) => {
+    const { terminal } = context
+    const filter = filterOf(options, context.now()) ?? {}
+    await context.withStore(options, async ({ deadLetters }) => {
+      const rows: DeadLetter[] = []
+      let count = 0
+      const entries = selectedEntries(deadLetters, filter, options.limit + 1, context.noteUnreadable)
+      for await (const entry of entries) {
+        if (++count > options.limit || context.signal.aborted) break
+        const shown = shownEntry(entry)
+        if (options.json !== true) rows.push(shown)
+        else {
+          terminal.json(entryToJson(shown))
+          await terminal.drained()
+        }
+      }
+      if (options.json !== true) {
+        if (rows.length > 0) terminal.lines(tableLines(entryColumns(context.now()), rows, terminal.width))
+        else terminal.note('No entries.')
+      }
+      if (count > options.limit) terminal.note(`There are more: --limit is ${options.limit}.`)
+    })
+  })
+}

@@ -1,0 +1,49 @@
+import type { ReplaySummary } from '../../dead-letter/replay/summary.ts'
+import { fieldLines } from './table.ts'
+import { durationText } from './time-text.ts'
+
+export function summaryLines(summary: ReplaySummary, dryRun: boolean): string[] {
+  const { discarded, later, refused, quarantined, inDoubt, corrupt, leftAlone, otherOrigins } = summary
+  const shown = (count: number, what: string): string | undefined =>
+    count === 0 ? undefined : `${count}  (${what})`
+  const elsewhere = Object.entries(otherOrigins).map(
+    ([origin, count]) =>
+      [
+        'elsewhere',
+        `${count} due of ${origin === '' ? 'no origin' : origin}: not in --allow-origin`,
+      ] as const,
+  )
+  if (dryRun) {
+    const sent = summary.claimed - discarded - later - refused - quarantined - inDoubt
+    return fieldLines([
+      ['looked at', String(summary.claimed)],
+      ['would be sent', String(sent)],
+      ['would be discarded', shown(discarded, 'as `decide` said')],
+      ['would wait', shown(later, 'for an open circuit: see above')],
+      ['something missing', shown(refused, 'a header, a key or a query value: see above')],
+      ['would be quarantined', shown(quarantined, 'forged, or damaged')],
+      ['would be in doubt', shown(inDoubt, 'may have arrived, or held by `decide`; see --unknown-delivery')],
+      ['cannot be read', shown(corrupt, 'quarantined by a replay')],
+      ...elsewhere,
+    ])
+  }
+  return fieldLines([
+    ['done', String(summary.done)],
+    ['discarded', shown(discarded, 'as `decide` said')],
+    ['failed', shown(summary.failed, 'they come back after a wait')],
+    ['later', shown(later, 'not taken, and no replay used up: see above')],
+    ['refused', shown(refused, 'something is missing: see above')],
+    ['quarantined', shown(quarantined, 'replays used up, or refused for good')],
+    ['in doubt', shown(inDoubt, 'may have arrived, or held by `decide`; see --unknown-delivery')],
+    ['skipped', shown(summary.skipped, 'not their turn any more')],
+    ['cannot be read', shown(corrupt, 'quarantined')],
+    ...elsewhere,
+    ...leftAlone.map(
+      ({ origin, message, afterMs }) =>
+        ['left alone', `${origin} for ${durationText(afterMs)}: ${message}`] as const,
+    ),
+    ['sent', String(summary.sent)],
+    ['took', durationText(summary.durationMs)],
+    ['interrupted', summary.cancelled ? 'yes: what was being sent is finished and recorded' : undefined],
+  ])
+}

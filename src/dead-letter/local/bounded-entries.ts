@@ -1,0 +1,135 @@
+import { storable } from '../record/json.ts'
+import type { DeadLetterRecord, DeadLetterState } from '../record/record.ts'
+import { reportEvicted } from '../store/evicted.ts'
+import { initialState, isReplayable } from '../store/lifecycle.ts'
+import type { Retention } from '../store/retention.ts'
+import type { AddOptions } from '../store/sink.ts'
+
+const MAX_TOMBSTONES = 10_000
+
+export interface Entry {
+  readonly id: string
+  /** A copy: who has added it may change theirs. */
+  readonly record: DeadLetterRecord
+  readonly replayable: boolean
+  readonly bytes: number
+  state: DeadLetterState
+  fence: number
+  leaseUntil: number
+}
+
+/** Entries within their bounds: by count, bytes and age; and the ids of those that are gone for good. */
+export class BoundedEntries {
+  readonly #retention: Retention
+  readonly #now: () => number
+  readonly #leaseNow: () => number
+  /** In the order of adding, which is the order of eviction. */
+  readonly #entries = new Map<string, Entry>()
+  readonly #tombstones = new Set<string>()
+  bytes = 0
+  evicted = 0
+
+  /** @param leaseNow the clock by which leases end */
+  constructor(retention: Retention, now: () => number, leaseNow: () => number) {
+    this.#retention = retention
+    this.#now = now
+    this.#leaseNow = leaseNow
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get(id: string): Entry | undefined {
+    return this.#entries.get(id)
+  }
+
+  values(): IterableIterator<Entry> {
+    return this.#entries.values()
+  }
+
+  /** The oldest entry of each ordering key: the others wait for it. */
+  heads(): ReadonlyMap<string, string> {
+    const heads = new Map<string, string>()
+    for (const { id, record } of this.#entries.values()) {
+      const { orderingKey } = record
+      if (orderingKey === undefined) continue
+      const head = heads.get(orderingKey)
+      if (head === undefined || id < head) heads.set(orderingKey, id)
+    }
+    return heads
+  }
+
+  isBuried(id: string): boolean {
+    return this.#tombstones.has(id)
+  }
+
+  clear(): void {
+    this.#entries.clear()
+    this.bytes = 0
+  }
+
+  /** Makes room and keeps the record; false when there is no room to be made. */
+  insert(record: DeadLetterRecord, options: AddOptions, evicted: string[]): boolean {
+    const { maxBytes, maxRecords } = this.#retention
+    const { copy, bytes } = storable(record)
+    if (bytes > maxBytes) return false
+    while (this.#entries.size >= maxRecords || this.bytes + bytes > maxBytes) {
+      const oldest = this.#oldestFree()
+      if (oldest === undefined) return false
+      this.#evict(oldest, evicted)
+    }
+    this.#entries.set(copy.id, {
+      id: copy.id,
+      record: copy,
+      replayable: isReplayable(copy),
+      bytes,
+      state: initialState(record, options, this.#now()),
+      fence: 0,
+      leaseUntil: 0,
+    })
+    this.bytes += bytes
+    return true
+  }
+
+  #oldestFree(): Entry | undefined {
+    for (const entry of this.#entries.values()) if (!this.held(entry)) return entry
+    return undefined
+  }
+
+  held(entry: Entry): boolean {
+    return (
+      (entry.state.status === 'leased' || entry.state.status === 'sending') &&
+      entry.leaseUntil > this.#leaseNow()
+    )
+  }
+
+  #evict(entry: Entry, evicted: string[]): void {
+    this.remove(entry)
+    this.evicted++
+    evicted.push(entry.id)
+    reportEvicted(entry.id, entry.record.integration)
+  }
+
+  evictAged(evicted: string[]): void {
+    if (this.#retention.maxAgeMs === Infinity) return
+    const before = this.#now() - this.#retention.maxAgeMs
+    for (const entry of this.#entries.values()) {
+      if (entry.record.timestamp < before && !this.held(entry)) this.#evict(entry, evicted)
+    }
+  }
+
+  remove(entry: Entry): void {
+    this.#entries.delete(entry.id)
+    this.bytes -= entry.bytes
+  }
+
+  bury(id: string): void {
+    this.#tombstones.add(id)
+    if (this.#tombstones.size <= MAX_TOMBSTONES) return
+    for (const oldest of this.#tombstones) {
+      this.#tombstones.delete(oldest)
+      return
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { isError } from '../../../errors.ts'
+import { shown } from '../../../options.ts'
+import type { DeadLetter } from '../../record/record.ts'
+import { type Judgement, type ReplayPolicy, unsentDelay } from './decision.ts'
+import { holdBack, type HoldRules } from './hold-back.ts'
+import {
+  checkedTarget,
+  type ReplayCredentials,
+  ReplayRefusedError,
+  replayRequest,
+  type ReplayRequest,
+  type ReplayRules,
+} from './request.ts'
+
+/** What `decide` may say: send the entry, drop it, or put it in doubt for a person. */
+export type ReplayDecision = 'send' | 'discard' | 'hold'
+
+export interface PrepareRules extends ReplayPolicy, ReplayRules, HoldRules {
+  readonly credentials: ((record: DeadLetter) => ReplayCredentials | Promise<ReplayCredentials>) | undefined
+  readonly decide: ((record: DeadLetter) => ReplayDecision | Promise<ReplayDecision>) | undefined
+}
+
+/** What to do with an entry whose turn it is. */
+type Prepared =
+  | { readonly then: 'send'; readonly request: ReplayRequest }
+  | { readonly then: 'discard' }
+  | { readonly then: 'settle'; readonly judgement: Judgement; readonly error?: unknown }
+
+const decisions: ReadonlySet<unknown> = new Set(['send', 'discard', 'hold'])
+
+/**
+ * Makes the request of an entry, or says why it is not sent. `decide` is asked first of all hooks, and no credentials are
+ * asked for before the entry's origin was found to be allowed.
+ */
+export async function prepare(entry: DeadLetter, rules: PrepareRules): Promise<Prepared> {
+  const at = Date.now()
+  const held = holdBack(entry, rules, at)
+  if (held !== undefined) return settle({ settlement: held, reason: 'may-have-arrived', message: held.note })
+  try {
+    checkedTarget(entry, rules.allowedOrigins)
+    const decision = (await rules.decide?.(entry)) ?? 'send'
+    if (!decisions.has(decision)) {
+      throw new TypeError(`\`decide\` must answer send, discard or hold, got ${shown(decision)}`)
+    }
+    if (decision === 'discard') return { then: 'discard' }
+    if (decision === 'hold') {
+      const note = 'held by `decide`'
+      return settle({
+        settlement: { outcome: 'in-doubt', replay: { at, outcome: 'refused' }, note },
+        reason: 'decided',
+        message: note,
+      })
+    }
+    return { then: 'send', request: replayRequest(entry, (await rules.credentials?.(entry)) ?? {}, rules) }
+  } catch (error) {
+    const message = isError(error) ? error.message : String(error)
+    if (error instanceof ReplayRefusedError && error.forGood) {
+      return settle({
+        settlement: { outcome: 'quarantined', replay: { at, outcome: 'refused' }, note: message },
+        reason: 'forged',
+        message,
+      })
+    }
+    const delayMs = unsentDelay(rules, entry, Math.random())
+    return {
+      ...settle({ settlement: { outcome: 'later', delayMs }, reason: 'missing', message }),
+      ...(error instanceof ReplayRefusedError ? {} : { error }),
+    }
+  }
+}
+
+function settle(judgement: Omit<Judgement, 'origin'>): Prepared & { then: 'settle' } {
+  return { then: 'settle', judgement: { ...judgement, origin: { says: 'nothing' } } }
+}

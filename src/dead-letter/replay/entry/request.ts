@@ -1,0 +1,217 @@
+import { isPathRedacted, REDACTED } from '../../../http/secrets/redacted-url.ts'
+import { bodyFault, headerFault, isLatin1, methodFault, urlFault } from '../../../http/sendable-request.ts'
+import { isDispensable } from '../../record/kept-headers.ts'
+import type { DeadLetter } from '../../record/record.ts'
+import { isCredentialHeader, isTransportHeader } from '../../record/redaction/headers.ts'
+import { SealError, type Seal, type SealedRequest } from '../../record/sealing.ts'
+
+/** What `credentials` gives back for an entry: headers, or headers and query parameters. */
+export type ReplayCredentials =
+  | Readonly<Record<string, string>>
+  | { readonly headers?: Readonly<Record<string, string>>; readonly query?: Readonly<Record<string, string>> }
+
+/** A request ready to be sent. */
+export interface ReplayRequest {
+  readonly url: URL
+  readonly method: string
+  readonly headers: Record<string, string | string[]>
+  readonly body: Uint8Array | undefined
+}
+
+/** The entry must not be sent. */
+export class ReplayRefusedError extends Error {
+  readonly code = 'ERR_REPLAY_REFUSED'
+  override readonly name = 'ReplayRefusedError'
+  /** The entry itself is wrong (forged, damaged): it is quarantined. Otherwise something is missing that a later replay may have. */
+  readonly forGood: boolean
+
+  constructor(message: string, forGood: boolean) {
+    super(message)
+    this.forGood = forGood
+  }
+}
+
+export interface ReplayRules {
+  readonly allowedOrigins: ReadonlySet<string>
+  readonly seal: Seal | undefined
+  /** Whether a header that was not kept and that `credentials` does not give stops the replay. */
+  readonly requireHeaders: boolean
+  /** An entry without a seal is not sent: whoever can write the store could have written it. */
+  readonly requireSeal: boolean
+}
+
+/** Where an entry would go, checked before `credentials` is asked: who can write the store can forge an entry. */
+export function checkedTarget(entry: DeadLetter, allowedOrigins: ReadonlySet<string>): URL {
+  const { url: text, method } = entry.request
+  refuse('its url', urlFault(text), true)
+  const url = new URL(text)
+  if (!allowedOrigins.has(url.origin)) {
+    throw new ReplayRefusedError(
+      `its origin ${JSON.stringify(url.origin)} is not in \`allowedOrigins\``,
+      true,
+    )
+  }
+  refuse('its method', methodFault(method), true)
+  return url
+}
+
+function refuse(part: string, fault: string | undefined, forGood: boolean): void {
+  if (fault !== undefined) throw new ReplayRefusedError(`${part} ${fault}`, forGood)
+}
+
+/**
+ * The request of an entry, as it was sent, with credentials attached.
+ * @throws {ReplayRefusedError}
+ */
+export function replayRequest(
+  entry: DeadLetter,
+  credentials: ReplayCredentials,
+  rules: ReplayRules,
+): ReplayRequest {
+  const { headers: added, query } = splitCredentials(credentials)
+  const sealed = opened(entry, rules)
+  const target = { ...entry, request: { ...entry.request, url: sealed?.url ?? entry.request.url } }
+  const url = checkedTarget(target, rules.allowedOrigins)
+  // the sealed url is the same place: the origin is part of what the seal is bound to
+  if (sealed === undefined && isPathRedacted(entry.request.url)) {
+    throw new ReplayRefusedError('its path was redacted', true)
+  }
+  const missingQuery = sealed === undefined ? withQuery(url, entry.request.redactedQuery ?? [], query) : []
+  const headers = Object.create(null) as ReplayRequest['headers']
+  const unsendable: string[] = []
+  for (const [name, value] of [
+    ...Object.entries(entry.request.headers),
+    ...Object.entries(sealed?.headers ?? {}),
+  ]) {
+    if (!take(headers, name, value)) unsendable.push(name.toLowerCase())
+  }
+  if (entry.idempotencyKey !== undefined) {
+    const name = entry.idempotencyHeader ?? 'idempotency-key'
+    if (!take(headers, name, entry.idempotencyKey)) unsendable.push(name)
+  }
+  for (const [name, value] of Object.entries(added)) {
+    refuse('the credential header', headerFault(name, value), false)
+    if (isTransportHeader(name.toLowerCase())) {
+      throw new ReplayRefusedError(`\`credentials\` must not set the header ${JSON.stringify(name)}`, false)
+    }
+    headers[name.toLowerCase()] = value
+  }
+  const omitted = rules.requireHeaders ? (entry.request.omittedHeaders ?? []) : []
+  refuseIncomplete({
+    // a missing credential is answered by the server with 401; any other header may change what the request does
+    headers: omitted.filter(
+      (name) => !(name in headers) && !isCredentialHeader(name) && !isDispensable(name),
+    ),
+    unsendable: rules.requireHeaders ? unsendable.filter((name) => !(name in headers)) : [],
+    query: missingQuery,
+  })
+  return { url, method: entry.request.method, headers, body: checkedBody(entry, sealed) }
+}
+
+interface Missing {
+  readonly headers: readonly string[]
+  /** Kept, with characters that cannot be sent. */
+  readonly unsendable: readonly string[]
+  readonly query: readonly string[]
+}
+
+/** All that is missing in one message, so that nobody learns of it one replay after the other. */
+function refuseIncomplete({ headers, unsendable, query }: Missing): void {
+  const parts = [
+    listed(headers, 'the header', 'was not kept', 'were not kept'),
+    listed(unsendable, 'the header', 'cannot be sent as it was kept', 'cannot be sent as they were kept'),
+    listed(query, 'the query parameter', 'was not kept', 'were not kept'),
+  ].filter((part) => part !== undefined)
+  if (parts.length === 0) return
+  const ways = [
+    query.length === 0
+      ? 'in `credentials`'
+      : headers.length + unsendable.length === 0
+        ? 'in `credentials` as `query`'
+        : 'in `credentials` as `headers` and `query`',
+    ...(headers.length === 0 ? [] : ['keep it with `redact.keepHeaders`']),
+  ]
+  throw new ReplayRefusedError(`${parts.join(', ')}: give it ${ways.join(', ')}, or seal`, false)
+}
+
+function listed(names: readonly string[], what: string, one: string, many: string): string | undefined {
+  if (names.length === 0) return undefined
+  const shown = names.map((name) => JSON.stringify(name)).join(', ')
+  return names.length === 1 ? `${what} ${shown} ${one}` : `${what}s ${shown} ${many}`
+}
+
+/** Both forms of credentials as one. */
+export function splitCredentials(credentials: ReplayCredentials): {
+  headers: Readonly<Record<string, string>>
+  query: Readonly<Record<string, string>>
+} {
+  const { headers, query } = credentials as { headers?: unknown; query?: unknown }
+  if (typeof headers === 'object' || typeof query === 'object') {
+    const split = credentials as { headers?: Record<string, string>; query?: Record<string, string> }
+    return { headers: split.headers ?? {}, query: split.query ?? {} }
+  }
+  return { headers: credentials as Readonly<Record<string, string>>, query: {} }
+}
+
+function opened(entry: DeadLetter, { seal, requireSeal }: ReplayRules): SealedRequest | undefined {
+  if (entry.sealed === undefined) {
+    if (!requireSeal) return undefined
+    throw new ReplayRefusedError('it has no seal, and `requireSeal` is set', false)
+  }
+  if (seal === undefined) {
+    if (
+      entry.request.bodyRedacted !== true &&
+      !isPathRedacted(entry.request.url) &&
+      (entry.request.body?.byteLength ?? 0) === entry.request.bytes
+    ) {
+      return undefined
+    }
+    throw new ReplayRefusedError('it is sealed, and no `seal` keys were given', false)
+  }
+  try {
+    return seal.open(entry)
+  } catch (error) {
+    if (error instanceof SealError) throw new ReplayRefusedError(error.message, false)
+    throw error
+  }
+}
+
+/** Puts the values in; returns the names of those that nobody gives. */
+function withQuery(url: URL, redacted: readonly string[], query: Readonly<Record<string, string>>): string[] {
+  if (redacted.length === 0) return []
+  const missing = new Set<string>()
+  // the URL parser leaves brackets in a query as they are
+  const parts = url.search
+    .slice(1)
+    .split(/([&;])/)
+    .map((part) => {
+      const equals = part.indexOf('=')
+      const name = part.slice(0, equals)
+      if (equals === -1 || part.slice(equals + 1) !== REDACTED) return part
+      if (!Object.hasOwn(query, name)) missing.add(name)
+      return `${name}=${encodeURIComponent(query[name] ?? '')}`
+    })
+  url.search = parts.join('')
+  return [...missing]
+}
+
+/** Returns whether it can be sent. What is forged is refused. */
+function take(headers: ReplayRequest['headers'], given: string, value: string | readonly string[]): boolean {
+  const name = given.toLowerCase()
+  // made by undici for the new request; and a credential in the store was put there by somebody else
+  if (isTransportHeader(name) || isCredentialHeader(name) || name === 'expect') return true
+  const values = typeof value === 'string' ? [value] : value
+  refuse('its header', headerFault(name, values.filter(isLatin1)), true)
+  if (!values.every(isLatin1)) return false
+  headers[name] = typeof value === 'string' ? value : [...value]
+  return true
+}
+
+function checkedBody(entry: DeadLetter, sealed: SealedRequest | undefined): Uint8Array | undefined {
+  if (sealed === undefined && entry.request.bodyRedacted === true) {
+    throw new ReplayRefusedError('its body was redacted', true)
+  }
+  const body = sealed === undefined ? entry.request.body : sealed.body
+  refuse('its body', bodyFault(body, entry.request), true)
+  return body
+}

@@ -1,0 +1,5 @@
+export { type BullmqJob, type BullmqJobToAdd, type BullmqQueue } from '../sinks/bullmq/client.ts'
+export { bullmqProcessor, type BullmqProcessor } from '../sinks/bullmq/processor.ts'
+export { bullmqSink, type BullmqSink, type BullmqSinkOptions } from '../sinks/bullmq/sink.ts'
+export { type DeadLetterConsumerOptions } from '../sinks/consumer/options.ts'
+export { MessageTooLargeError } from '../sinks/message-too-large.ts'

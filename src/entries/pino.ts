@@ -1,0 +1,1 @@
+export { errorSerializer } from '../telemetry/error-serializer.ts'

@@ -1,0 +1,10 @@
+import { httpOrigin } from '../http/origin.ts'
+import { InputError } from './operation-error.ts'
+
+/** @throws {InputError} unless it is an origin as it is compared: no path, no default port */
+export function checkOrigin(input: string, text: string): string {
+  const origin = httpOrigin(text)
+  if (origin === text) return text
+  const meant = origin === undefined ? '' : `; did you mean ${origin}?`
+  throw new InputError(input, `must be an origin such as https://api.hubapi.com${meant}`)
+}

@@ -1,0 +1,5 @@
+export { createTwilioAgent } from './twilio/agent.ts'
+export { preset } from './twilio/preset.ts'
+export type { CloseOptions, ProviderAgent } from '../kit/agent/provider-agent.ts'
+export type { ProviderOptions } from '../kit/agent/provider.ts'
+export type { ProviderPreset } from '../kit/policy/preset.ts'

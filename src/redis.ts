@@ -1,1 +1,0 @@
-export { redisStore, type RedisStore, type RedisStoreOptions } from './stores/redis/redis-store.ts'

@@ -1,0 +1,58 @@
+import type { CircuitMessages } from '../../circuit-messages.ts'
+import { type Connection, openConnection, type RedisClient } from '../connection.ts'
+
+interface CircuitChannelListener {
+  /** Messages arrive from now on; those of before may have been missed. */
+  subscribed(): void
+  /** The connection was lost. */
+  lost(): void
+}
+
+/** The channel on which the scripts tell transitions, over a connection of its own that is made again for ever. */
+export class CircuitChannel {
+  readonly #name: string
+  readonly #messages: CircuitMessages
+  readonly #listener: CircuitChannelListener
+  readonly #connection: Connection
+
+  constructor(
+    source: RedisClient,
+    timeoutMs: number,
+    name: string,
+    messages: CircuitMessages,
+    listener: CircuitChannelListener,
+  ) {
+    this.#name = name
+    this.#messages = messages
+    this.#listener = listener
+    this.#connection = openConnection(source, timeoutMs, {
+      up: () => void this.#subscribe(),
+      down: (error) => this.#lost(error),
+    })
+    this.#connection.client.on('message', (from: string, message: string) => {
+      if (from === name) messages.heard(message)
+    })
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+
+  async #subscribe(): Promise<void> {
+    try {
+      await this.#connection.client.subscribe(this.#name)
+    } catch (error) {
+      // the connection was lost again, and comes up again; or the user may not subscribe, and the poll has to do
+      this.#messages.refused(error as Error)
+      this.#messages.warn(`cannot subscribe to ${this.#name}: ${String(error)}`)
+      return
+    }
+    this.#messages.subscribed()
+    this.#listener.subscribed()
+  }
+
+  #lost(error: Error | undefined): void {
+    this.#listener.lost()
+    this.#messages.lost(error, 'the connection to Redis was lost')
+  }
+}

@@ -1,0 +1,147 @@
+import { type Checks, duration, withDefault } from '../../../checks.ts'
+import type { DeadLetter, DeadLetterRecord } from '../../../dead-letter/record/record.ts'
+import { type AddResult, emptyAddResult } from '../../../dead-letter/store/add-result.ts'
+import type { ClaimOptions } from '../../../dead-letter/store/claim-options.ts'
+import type { DeadLetterQuery } from '../../../dead-letter/store/query/query.ts'
+import {
+  type Retention,
+  retentionChecks,
+  type RetentionOptions,
+} from '../../../dead-letter/store/retention.ts'
+import type { Settlement, SettleResult } from '../../../dead-letter/store/settlement.ts'
+import type { AddOptions } from '../../../dead-letter/store/sink.ts'
+import type { DeadLetterStats } from '../../../dead-letter/store/stats.ts'
+import type { ClaimResult, DeadLetterPage, DeadLetterStore } from '../../../dead-letter/store/store.ts'
+import type { RedisClient } from '../connection.ts'
+import { warnOfEviction } from '../eviction-policy.ts'
+import { ScriptRunner } from '../script-runner.ts'
+import { captureChunks, captureColumns, runInOrder } from './capture-chunks.ts'
+import { RedisClaims } from './claims.ts'
+import { reportGone } from './gone.ts'
+import { deadLetterKeys } from './layout.ts'
+import { mending } from './mending.ts'
+import { RedisDeadLetterReader } from './reader.ts'
+import { MAX_IDS, type RunScript } from './run-script.ts'
+import { deadLetterScripts as scripts } from './scripts.ts'
+
+/** Dead letters in Redis. Defaults: 100,000 records, 256 MiB, 30 days. */
+export interface RedisDeadLettersOptions extends RetentionOptions {
+  /** How long one command may take, the connecting included, in milliseconds, at least 10. Default 2,000. */
+  timeoutMs?: number
+}
+
+export interface RedisDeadLettersPolicy extends Retention {
+  readonly timeoutMs: number
+}
+
+/** The options of dead letters in Redis: each with its bound and its default. */
+export const redisDeadLettersChecks: Checks<RedisDeadLettersOptions, RedisDeadLettersPolicy> = {
+  ...retentionChecks({
+    maxRecords: 100_000,
+    maxBytes: 256 * 1024 * 1024,
+    maxAgeMs: 30 * 24 * 3_600_000,
+  }),
+  timeoutMs: withDefault(duration({ min: 10 }), 2000),
+}
+
+/** Opens its connection at once, so that a wrong `maxmemory-policy` is told at the start. */
+export function redisDeadLetters(
+  redis: RedisClient,
+  prefix: string,
+  policy: RedisDeadLettersPolicy,
+): DeadLetterStore {
+  return new RedisDeadLetters(redis, prefix, policy)
+}
+
+class RedisDeadLetters implements DeadLetterStore {
+  readonly remote = true
+  readonly #runner: ScriptRunner
+  readonly #run: RunScript
+  readonly #reader: RedisDeadLetterReader
+  readonly #claims: RedisClaims
+  /** What the scripts are told: most records, most bytes, and the age from which on they evict, or ''. */
+  readonly #bounds: readonly [string, string, string]
+  readonly #maxRecords: number
+  #warned = false
+
+  constructor(redis: RedisClient, prefix: string, policy: RedisDeadLettersPolicy) {
+    const { maxRecords, maxBytes, maxAgeMs, timeoutMs } = policy
+    const age = maxAgeMs === Infinity ? '' : String(maxAgeMs)
+    this.#bounds = [String(maxRecords), String(maxBytes), age]
+    this.#maxRecords = maxRecords
+    const keys = Object.values(deadLetterKeys(redis, prefix)) as string[]
+    this.#runner = new ScriptRunner(redis, timeoutMs, (client) => this.#ready(client))
+    this.#run = mending((script, args) => this.#runner.run(script, keys, args))
+    this.#reader = new RedisDeadLetterReader(this.#run)
+    this.#claims = new RedisClaims(this.#run, this.#reader, age)
+    this.#runner.open()
+  }
+
+  #ready(client: RedisClient): void {
+    if (this.#warned) return
+    this.#warned = true
+    // One that did not tell its policy, too slow or not allowed, is asked again at the next connection.
+    warnOfEviction(client).catch(() => (this.#warned = false))
+  }
+
+  async add(records: readonly DeadLetterRecord[], options: AddOptions = {}): Promise<AddResult> {
+    if (records.length === 0) await this.#runner.client()
+    const result = emptyAddResult()
+    const replies = runInOrder(captureChunks(records, options, this.#maxRecords), (chunk) =>
+      this.#run(scripts.capture, [...this.#bounds, ...captureColumns(chunk)]).then((reply) => ({
+        chunk,
+        reply,
+      })),
+    )
+    for await (const { chunk, reply } of replies) {
+      const [duplicates, settled, refused, gone] = reply as [number, Buffer[], Buffer[], Buffer[]]
+      result.duplicates += duplicates
+      result.settled.push(...settled.map(String))
+      result.refused.push(...refused.map(String))
+      result.evicted.push(...reportGone(gone))
+      const missing = new Set([...settled, ...refused].map(String))
+      for (const { id } of chunk) if (!missing.has(id)) result.kept.push(id)
+    }
+    return result
+  }
+
+  get(id: string): Promise<DeadLetter | undefined> {
+    return this.#reader.get(id)
+  }
+
+  list(query?: DeadLetterQuery): Promise<DeadLetterPage> {
+    return this.#reader.list(query)
+  }
+
+  stats(): Promise<DeadLetterStats> {
+    return this.#reader.stats()
+  }
+
+  claim(options: ClaimOptions): Promise<ClaimResult> {
+    return this.#claims.claim(options)
+  }
+
+  renew(id: string, fence: number, leaseMs: number): Promise<boolean> {
+    return this.#claims.renew(id, fence, leaseMs)
+  }
+
+  settle(id: string, fence: number, settlement: Settlement): Promise<SettleResult> {
+    return this.#claims.settle(id, fence, settlement)
+  }
+
+  requeue(ids: readonly string[], options?: { delayMs?: number }): Promise<number> {
+    return this.#claims.requeue(ids, options)
+  }
+
+  async discard(ids: readonly string[]): Promise<number> {
+    let count = 0
+    for (let start = 0; start < ids.length; start += MAX_IDS) {
+      count += Number(await this.#run(scripts.discard, ids.slice(start, start + MAX_IDS)))
+    }
+    return count
+  }
+
+  async close(): Promise<void> {
+    this.#runner.close()
+  }
+}
