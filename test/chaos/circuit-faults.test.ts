@@ -17,6 +17,8 @@ const breaker = {
   timeoutMs: 250,
   maxTimeoutMs: 250,
   halfOpenMaxAttempts: PROBES,
+  // what is refused and what is not is told by the answers: nobody waits
+  maxWaitMs: 0,
 }
 const store = { pollIntervalMs: 1_000, leaseMs: LEASE_MS }
 /** A poll, the timeout of a command that was on its way, the retry after it, a reconnection's longest wait. */
@@ -76,7 +78,7 @@ describe('one server', () => {
     // one process an hour ahead, one an hour behind
     fleet = await Fleet.start(
       PROCESSES,
-      { ports: [redis.port], provider: provider.origin, breaker, store },
+      { place: { ports: [redis.port] }, provider: provider.origin, breaker, store },
       [3_600_000, -3_600_000],
     )
     await fleet.all({ type: 'calls', everyMs: 5 })
@@ -200,8 +202,9 @@ describe('one server', () => {
     provider.answer = () => 'never'
     void victim!.ask({ type: 'calls', everyMs: 10 })
     await fleet.until((states) => states.some(({ state }) => state === 'half-open'), 3_000)
-    for (const start = performance.now(); provider.inHand < PROBES && performance.now() - start < 3_000;)
+    for (const start = performance.now(); provider.inHand < PROBES && performance.now() - start < 3_000;) {
       await sleep(5)
+    }
     expect(provider.inHand).toBe(PROBES)
     victim!.child.kill('SIGKILL')
     const died = performance.now()
@@ -222,11 +225,18 @@ describe('one server', () => {
     await fleet.processes[0]!.ask({ type: 'burst', count: 5 })
     await fleet.untilAll('open')
     await sleep(300)
-    provider.mostInHand = 0
-    provider.answer = () => ({ status: 200, afterMs: LEASE_MS * 2 })
+    let most = 0
+    let firstAt: number | undefined
+    provider.answer = () => {
+      const now = performance.now()
+      firstAt ??= now
+      if (now - firstAt < LEASE_MS * 2) most = Math.max(most, provider.inHand)
+      return { status: 200, afterMs: LEASE_MS * 2 }
+    }
     await fleet.all({ type: 'calls', everyMs: 20 })
     await fleet.untilAll('closed', LEASE_MS * 2 + 3_000)
     // until the first of them was answered nobody else was let through
+    expect(most).toBe(PROBES)
     const reports = await fleet.reports()
     expect(reports.flatMap(({ unexpected }) => unexpected)).toEqual([])
   })
@@ -250,7 +260,7 @@ describe('cluster', () => {
     provider = await startCountingProvider()
     slot = Number(await cluster.nodes[0]!.cli('cluster', 'keyslot', provider.origin))
     const ports = cluster.nodes.map(({ port }) => port)
-    fleet = await Fleet.start(4, { ports, provider: provider.origin, breaker, store })
+    fleet = await Fleet.start(4, { place: { ports }, provider: provider.origin, breaker, store })
     await fleet.all({ type: 'calls', everyMs: 5 })
   })
   afterAll(async () => {

@@ -32,12 +32,13 @@ test('with Sentinel, circuits survive a failover to the replica: no call fails, 
   })
   const stores = [redisStore(client), redisStore(client)]
   const breakers = stores.map(
-    (store) => new CircuitBreaker({ name: 'api', store, failureThreshold: 3, timeoutMs: 60_000 }),
+    (store) => new CircuitBreaker({ integration: 'api', store, failureThreshold: 3, timeoutMs: 60_000 }),
   )
   try {
     await untilPushed(stores[0]!.circuits, stores[1]!.circuits)
-    for (let index = 0; index < 3; index++)
+    for (let index = 0; index < 3; index++) {
       await breakers[0]!.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
+    }
     await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(['open', 'open']), {
       interval: 5,
     })

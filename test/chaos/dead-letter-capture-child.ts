@@ -25,7 +25,7 @@ channels.deadLetterDropped.subscribe(({ id, reason }) => process.stdout.write(`d
 const client = new Redis(redisUrl, { lazyConnect: true })
 const store = redisStore(client)
 const spool = sqliteStore(spoolPath)
-const letters = deadLetter({ name: 'chaos', store, spool: spool.deadLetters, storeTimeoutMs: 250 })
+const letters = deadLetter({ integration: 'chaos', store, spool: spool.deadLetters, storeTimeoutMs: 250 })
 const dispatcher = new Unavailable().compose(letters)
 
 for (let n = Number(from); n < Number(to); n++) {

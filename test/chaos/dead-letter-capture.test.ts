@@ -112,9 +112,9 @@ it('loses no acknowledged capture, whatever is killed, stalled or full', { timeo
     }
   }
   const { total } = await store.deadLetters.stats()
-  const payloads = await client.xlen('undici-resilience:1:{dead-letters}:s')
-  const states = await client.hvals('undici-resilience:1:{dead-letters}:st')
-  const distinct = new Set(states.map((state) => (JSON.parse(state) as { i: string }).i)).size
+  const payloads = await client.xlen('undici-resilience:1:{dead-letters}:payloads')
+  const states = await client.hvals('undici-resilience:1:{dead-letters}:states')
+  const distinct = new Set(states.map((state) => (JSON.parse(state) as { payload: string }).payload)).size
   const bySpool = [...acknowledged.values()].filter(({ where }) => where === 'spool').length
   console.log(
     `captures: ${CALLS} calls, ${acknowledged.size} acknowledged (${bySpool} by the spool), ${total} in Redis, ` +

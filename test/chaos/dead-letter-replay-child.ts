@@ -1,13 +1,11 @@
-import { Redis } from 'ioredis'
 import { Agent } from 'undici'
-import { replayDeadLetters } from '../../src/dead-letter/replay.ts'
-import { redisStore } from '../../src/stores/redis/redis-store.ts'
+import { replayDeadLetters } from '../../src/replay.ts'
+import { type FleetPlace, fleetServer } from '../support/fleet-server.ts'
 
 // Replays again and again until it is killed. Tells the provider which process sends.
-const [redisUrl = '', origin = '', lease = '1000', lapseDelay = '1000'] = process.argv.slice(2)
+const [place = '{}', origin = '', lease = '1000', lapseDelay = '1000'] = process.argv.slice(2)
 const leaseMs = Number(lease)
-const client = new Redis(redisUrl, { lazyConnect: true })
-const store = redisStore(client)
+const { store } = fleetServer(JSON.parse(place) as FleetPlace, {})
 const dispatcher = new Agent({ connections: 8 })
 
 for (;;) {

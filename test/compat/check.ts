@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import * as undici from 'undici'
 import { Agent, MockAgent, fetch as npmFetch, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
-import { resilience, retry, timeout, withCallOptions } from 'undici-resilience'
+import { channels, resilience, retry, timeout, withCallOptions } from 'undici-resilience'
 import { bodyNames, checkBody, faultNames, senderNames } from '../support/body-matrix.ts'
+import { checkCallerTimeout, timeoutSenders } from '../support/caller-timeout.ts'
+import { checkScenario } from '../support/certainty/check.ts'
+import { scenarios } from '../support/certainty/scenarios.ts'
+import type { Stage } from '../support/certainty/servers.ts'
 import { ok, reset, silence, startProvider, status } from '../support/provider.ts'
+import { checkThaw } from '../support/thaw.ts'
+import { checkTwoTenants, tenantSenders } from '../support/two-tenants.ts'
 import { via } from '../support/via.ts'
 
 /** Runs in one runtime with one undici, against the built package; prints a line of JSON with what passed and failed. */
@@ -92,6 +100,31 @@ await check('a POST is not repeated after a reset or a timeout', async () => {
     assert.equal(provider.received.length, 1)
   }
 })
+
+for (const sender of tenantSenders) {
+  await check(`two tenants on one connection, ${sender}`, () =>
+    checkTwoTenants(sender, provider, { Agent, resilience, channels }),
+  )
+}
+
+for (const sender of timeoutSenders) {
+  await check(`AbortSignal.timeout() of the caller, ${sender}`, () =>
+    checkCallerTimeout(sender, provider, { Agent, resilience }),
+  )
+}
+
+await check('a process that was stopped reads first what has come', () => checkThaw(provider))
+
+const packageJson = new URL('../node_modules/undici/package.json', import.meta.url)
+const { version } = JSON.parse(await readFile(packageJson, 'utf8')) as { version: string }
+const certificate = await readFile(new URL('../certificate.json', import.meta.url), 'utf8')
+const stage = { undici, certificate: JSON.parse(certificate) as Stage['certificate'] }
+for (const [name, scenario] of Object.entries(scenarios)) {
+  if (scenario.since !== undefined && version.startsWith('7.0.')) continue
+  await check(`certainty: ${name}`, () =>
+    checkScenario(scenario, version.startsWith('7.') ? 7 : 8, stage, resilience),
+  )
+}
 
 await check('no MaxListenersExceededWarning', async () => {
   assert.deepEqual(

@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { selfSigned } from '../support/certificate.ts'
 
 /**
  * Runs test/compat/check.ts against the built package on every runtime with every undici of test/compat/package.json.
@@ -12,6 +13,8 @@ import { promisify } from 'node:util'
 const here = import.meta.dirname
 const root = join(here, '..', '..')
 const installed = join(here, 'node_modules')
+/** Made here: the folders of the applications have nothing to make one with. */
+const certificate = JSON.stringify(await selfSigned())
 
 const runtimes = ['node22', 'node24', 'node26']
 const undicis = ['undici7-first', 'undici7', 'undici8']
@@ -24,7 +27,20 @@ async function application(folder: string, undici: string): Promise<void> {
   // not a link: the package must find this undici from where it lies itself
   await cp(join(installed, undici), join(modules, 'undici'), { recursive: true })
   await writeFile(join(folder, 'package.json'), '{"type":"module"}')
-  for (const file of ['compat/check.ts', 'support/body-matrix.ts', 'support/provider.ts', 'support/via.ts']) {
+  await writeFile(join(folder, 'certificate.json'), certificate)
+  for (const file of [
+    'compat/check.ts',
+    'support/body-matrix.ts',
+    'support/caller-timeout.ts',
+    'support/certainty/check.ts',
+    'support/certainty/scenarios.ts',
+    'support/certainty/servers.ts',
+    'support/provider.ts',
+    'support/thaw-child.ts',
+    'support/thaw.ts',
+    'support/two-tenants.ts',
+    'support/via.ts',
+  ]) {
     await cp(join(root, 'test', file), join(folder, file))
   }
 }
@@ -103,6 +119,33 @@ for (const undici of undicis) {
     for (const failure of result.failures) console.log(`  ${failure}`)
     passed += result.passed
     failed += result.failures.length
+    await rm(folder, { recursive: true })
+  }
+}
+/** Jest in its default configuration, which loads everything by a `require` of its own. */
+for (const undici of ['undici7', 'undici8']) {
+  for (const runtime of runtimes) {
+    const binary = join(installed, runtime, 'bin', 'node')
+    const folder = await mkdtemp(join(tmpdir(), 'undici-resilience-jest-'))
+    await application(folder, undici)
+    await rm(join(folder, 'compat'), { recursive: true })
+    await rm(join(folder, 'support'), { recursive: true })
+    await writeFile(join(folder, 'package.json'), '{}')
+    await cp(join(here, 'jest.app.cjs'), join(folder, 'app.test.js'))
+    const jest = spawnSync(
+      binary,
+      [join(installed, 'jest', 'bin', 'jest.js'), '--rootDir', folder, '--json', '--silent'],
+      { cwd: folder, encoding: 'utf8', timeout: 120_000 },
+    )
+    const result = (jest.stdout.startsWith('{') ? JSON.parse(jest.stdout) : undefined) as
+      { numPassedTests: number; numFailedTests: number; success: boolean } | undefined
+    const failures = result?.success === true ? 0 : Math.max(1, result?.numFailedTests ?? 1)
+    console.log(
+      `${version(binary).padEnd(10)} ${`${undici}, Jest`.padEnd(14)} ${String(result?.numPassedTests ?? 0).padStart(6)}  ${String(failures).padStart(6)}`,
+    )
+    if (failures > 0) console.log(jest.stderr)
+    passed += result?.numPassedTests ?? 0
+    failed += failures
     await rm(folder, { recursive: true })
   }
 }

@@ -1,35 +1,14 @@
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, beforeAll, describe } from 'vitest'
-import type { RedisClient } from '../../src/stores/redis/connection.ts'
-import { redisStore } from '../../src/stores/redis/redis-store.ts'
-import { untilPushed } from '../support/shared-circuits.ts'
+import { circuitStoreContract } from '../../src/testing/contracts/circuit-store.ts'
 import {
   type RunningRedis,
   type RunningRedisCluster,
   startRedis,
   startRedisCluster,
 } from '../support/redis-server.ts'
-import { type CircuitStoreFixture, circuitStoreContract } from './circuit-store.ts'
-
-let prefixes = 0
-
-/** Two stores as two processes would have them, both connected and subscribed. */
-async function twoStores(
-  client: RedisClient,
-  options: { maxCircuits?: number } = {},
-): Promise<CircuitStoreFixture> {
-  const prefix = `contract-${++prefixes}`
-  const [one, two] = [redisStore(client, { ...options, prefix }), redisStore(client, { ...options, prefix })]
-  await untilPushed(one.circuits, two.circuits)
-  await untilPushed(two.circuits, one.circuits)
-  return {
-    store: one.circuits,
-    other: two.circuits,
-    async dispose() {
-      await Promise.all([one.close(), two.close()])
-    },
-  }
-}
+import { twoRedisStores } from '../support/shared-circuits.ts'
+import { runner } from './runner.ts'
 
 describe('one server', () => {
   let server: RunningRedis
@@ -42,7 +21,7 @@ describe('one server', () => {
     client.disconnect()
     await server.stop()
   })
-  circuitStoreContract('redis', (options) => twoStores(client, options))
+  circuitStoreContract(runner, 'redis', (options) => twoRedisStores(client, options))
 })
 
 describe('cluster', () => {
@@ -56,5 +35,5 @@ describe('cluster', () => {
     client.disconnect()
     await servers.stop()
   })
-  circuitStoreContract('redis cluster', (options) => twoStores(client, options))
+  circuitStoreContract(runner, 'redis cluster', (options) => twoRedisStores(client, options))
 })

@@ -1,44 +1,48 @@
-import { Cluster, Redis } from 'ioredis'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Cluster, Redis } from 'ioredis'
 import { afterAll, beforeAll, describe } from 'vitest'
-import type { DeadLetterStore, RetentionOptions } from '../../src/dead-letter/store.ts'
+import { resolveOptions } from '../../src/checks.ts'
+import type { RetentionOptions } from '../../src/dead-letter/store/retention.ts'
+import type { DeadLetterStore } from '../../src/dead-letter/store/store.ts'
 import type { RedisClient } from '../../src/stores/redis/connection.ts'
-import { redisDeadLetters, resolveRedisDeadLetters } from '../../src/stores/redis/dead-letters.ts'
+import { redisDeadLetters, redisDeadLettersChecks } from '../../src/stores/redis/dead-letters/dead-letters.ts'
+import { deadLetterStoreContract } from '../../src/testing/contracts/dead-letter-store/contract.ts'
+import type { DeadLetterStoreFixture } from '../../src/testing/contracts/dead-letter-store/scene.ts'
 import {
   type RunningRedis,
   type RunningRedisCluster,
   startRedis,
   startRedisCluster,
 } from '../support/redis-server.ts'
-import { deadLetterStoreContract, type StoreUnderTest } from './dead-letter-store.ts'
+import { runner } from './runner.ts'
 
 let count = 0
 
-async function storeOn(client: RedisClient, retention: RetentionOptions): Promise<StoreUnderTest> {
+async function storeOn(client: RedisClient, retention: RetentionOptions): Promise<DeadLetterStoreFixture> {
   const prefix = `contract-${++count}`
   const made: DeadLetterStore[] = []
   const open = (): DeadLetterStore => {
     const store = redisDeadLetters(
       client,
       prefix,
-      resolveRedisDeadLetters({ maxAgeMs: Infinity, ...retention }),
+      resolveOptions('redisDeadLetters', redisDeadLettersChecks, { maxAgeMs: Infinity, ...retention }),
     )
     made.push(store)
     return store
   }
   const store = open()
   await store.stats()
-  const states = `${prefix}:1:{dead-letters}:st`
-  const payloads = `${prefix}:1:{dead-letters}:s`
+  const states = `${prefix}:1:{dead-letters}:states`
+  const payloads = `${prefix}:1:{dead-letters}:payloads`
   return {
     store,
     // leases are timed by the server's own clock
     advance: (ms) => sleep(ms + 1),
     other: () => Promise.resolve(open()),
     damage: async (id) => {
-      const state = JSON.parse((await client.hget(states, id)) ?? '{}') as { i: string }
-      await client.xdel(payloads, state.i)
-      state.i = String(await client.xadd(payloads, '*', 'r', '{"version":1,"id":7}'))
+      const state = JSON.parse((await client.hget(states, id)) ?? '{}') as { payload: string }
+      await client.xdel(payloads, state.payload)
+      state.payload = String(await client.xadd(payloads, '*', 'record', '{"version":1,"id":7}'))
       await client.hset(states, id, JSON.stringify(state))
     },
     dispose: async () => {
@@ -58,7 +62,7 @@ describe('on one server', () => {
     client.disconnect()
     await server.stop()
   })
-  deadLetterStoreContract('Redis', (retention) => storeOn(client, retention))
+  deadLetterStoreContract(runner, 'Redis', (retention) => storeOn(client, retention))
 })
 
 describe('on a cluster', () => {
@@ -72,5 +76,5 @@ describe('on a cluster', () => {
     client.disconnect()
     await cluster.stop()
   })
-  deadLetterStoreContract('Redis Cluster', (retention) => storeOn(client, retention))
+  deadLetterStoreContract(runner, 'Redis Cluster', (retention) => storeOn(client, retention))
 })

@@ -1,26 +1,30 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checkRetention } from '../../src/dead-letter/retention.ts'
+import { resolveOptions } from '../../src/checks.ts'
+import { retentionChecks } from '../../src/dead-letter/store/retention.ts'
 import { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
 import { SqliteDeadLetters } from '../../src/stores/sqlite/dead-letters.ts'
-import { deadLetterStoreContract } from './dead-letter-store.ts'
+import { deadLetterStoreContract } from '../../src/testing/contracts/dead-letter-store/contract.ts'
+import { runner } from './runner.ts'
 
 const defaults = { maxRecords: 20_000, maxBytes: 1e9, maxAgeMs: Infinity }
 
-deadLetterStoreContract('SQLite', async (retention) => {
+deadLetterStoreContract(runner, 'SQLite', async (retention) => {
   const folder = await mkdtemp(join(tmpdir(), 'dead-letters-'))
-  let passed = 0
+  // stands still: a lease of 25 ms must not end on a machine that is busy for longer
+  let now = Date.now()
   const files: SqliteDatabase[] = []
   const open = (): SqliteDeadLetters => {
     const file = new SqliteDatabase(join(folder, 'store.db'), 5000)
     files.push(file)
-    return new SqliteDeadLetters(file, checkRetention(retention, defaults), () => Date.now() + passed)
+    const bounds = resolveOptions('retention', retentionChecks(defaults), retention)
+    return new SqliteDeadLetters(file, bounds, () => now)
   }
   return {
     store: open(),
     advance: (ms) => {
-      passed += ms
+      now += ms
       return Promise.resolve()
     },
     other: () => Promise.resolve(open()),

@@ -2,15 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { checkRetention } from '../../src/dead-letter/retention.ts'
-import type { DeadLetterRecord } from '../../src/dead-letter/record.ts'
-import type { DeadLetterStore, Settlement } from '../../src/dead-letter/store.ts'
-import { memoryDeadLetters } from '../../src/stores/memory/dead-letters.ts'
-import { redisDeadLetters, resolveRedisDeadLetters } from '../../src/stores/redis/dead-letters.ts'
+import { resolveOptions } from '../../src/checks.ts'
+import { localDeadLetters } from '../../src/dead-letter/local/local-dead-letters.ts'
+import type { DeadLetterRecord } from '../../src/dead-letter/record/record.ts'
+import type { Settlement } from '../../src/dead-letter/store/settlement.ts'
+import type { DeadLetterStore } from '../../src/dead-letter/store/store.ts'
+import { PostgresDatabase } from '../../src/stores/postgres/database.ts'
+import {
+  PostgresDeadLetters,
+  postgresDeadLettersChecks,
+} from '../../src/stores/postgres/dead-letters/dead-letters.ts'
+import { redisDeadLetters, redisDeadLettersChecks } from '../../src/stores/redis/dead-letters/dead-letters.ts'
 import { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
 import { SqliteDeadLetters } from '../../src/stores/sqlite/dead-letters.ts'
+import { makeRecord } from '../../src/testing/contracts/records.ts'
+import { postgresFixture, type PostgresFixture } from '../support/postgres-schemas.ts'
 import { type RunningRedis, startRedis } from '../support/redis-server.ts'
-import { makeRecord } from './dead-letter-records.ts'
 
 /** A pool of records that the operations choose from: all that the stores treat differently. */
 function pool(): DeadLetterRecord[] {
@@ -18,9 +25,11 @@ function pool(): DeadLetterRecord[] {
   return Array.from({ length: 12 }, (_, n) =>
     makeRecord({
       timestamp: at + n,
-      name: n % 3 === 0 ? 'a' : 'b',
+      integration: n % 3 === 0 ? 'a' : 'b',
       replayable: n !== 5,
       ...(n % 4 === 3 ? { orderingKey: 'order' } : {}),
+      ...(n % 3 === 1 ? { repeatable: n % 2 === 1 } : {}),
+      ...(n % 3 === 1 ? { repeatable: n % 2 === 1 } : {}),
       ...(n === 7 ? { notBefore: Date.now() + 3_600_000 } : {}),
       ...(n % 5 === 0 ? { labels: { tenant: String(n) } } : {}),
       request: { method: n % 2 === 0 ? 'PUT' : 'POST' },
@@ -37,7 +46,7 @@ const settlement = fc.constantFrom<Settlement>(
   { outcome: 'failed', replay: { at: 1, outcome: 'failed' }, delayMs: LONG, maxReplays: 9 },
   { outcome: 'later', delayMs: 0 },
   { outcome: 'later', delayMs: 0, replay: { at: 1, outcome: 'failed', statusCode: 429 } },
-  { outcome: 'in_doubt', replay: { at: 1, outcome: 'in_doubt' }, note: 'why' },
+  { outcome: 'in-doubt', replay: { at: 1, outcome: 'in-doubt' }, note: 'why' },
   { outcome: 'quarantined', replay: { at: 1, outcome: 'refused' }, note: 'no' },
 )
 
@@ -102,13 +111,16 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 let server: RunningRedis
 let client: Redis
+let postgres: PostgresFixture
 beforeAll(async () => {
+  postgres = await postgresFixture()
   server = await startRedis()
   client = new Redis(server.url)
 })
 afterAll(async () => {
   client.disconnect()
   await server.stop()
+  await postgres.stop()
 })
 
 let runs = 0
@@ -137,7 +149,7 @@ async function replies(
       case 'claim': {
         const selected =
           one.how === 'name'
-            ? { filter: { name: 'a' } }
+            ? { filter: { integration: 'a' } }
             : one.how === 'ids'
               ? { ids: ids(one.which) }
               : one.how === 'transfer'
@@ -199,32 +211,37 @@ async function replies(
 }
 
 it(
-  'the memory, SQLite and Redis stores answer alike, whatever is asked of them in whatever order',
+  'the memory, SQLite, Redis and PostgreSQL stores answer alike, whatever is asked of them in whatever order',
   { timeout: 60_000 },
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 25 }), async (given) => {
-        // a short lease is over before the next operation, in every store
+        // a short lease is over before the next operation, in every store; and what two operations make due at their
+        // time is so at two times, in a store that takes both in one millisecond, too
         const operations = given.flatMap((one): Operation[] =>
-          'lease' in one && one.lease === SHORT ? [one, { do: 'wait' }] : [one],
+          ('lease' in one && one.lease === SHORT) || one.do === 'settle' || one.do === 'requeue'
+            ? [one, { do: 'wait' }]
+            : [one],
         )
         const records = pool()
         const redis = redisDeadLetters(
           client,
           `agree-${++runs}`,
-          resolveRedisDeadLetters({ maxAgeMs: Infinity }),
+          resolveOptions('redisDeadLetters', redisDeadLettersChecks, { maxAgeMs: Infinity }),
+        )
+        const tables = new PostgresDatabase(postgres.pool, { schema: `agree_${runs}`, migrate: true })
+        const rows = new PostgresDeadLetters(
+          tables,
+          resolveOptions('postgres', postgresDeadLettersChecks, { maxAgeMs: Infinity }),
         )
         const file = new SqliteDatabase(':memory:', 1000)
         const bounds = { maxRecords: 1000, maxBytes: 1e8, maxAgeMs: Infinity }
         try {
-          const expected = await replies(memoryDeadLetters(), records, operations)
-          const sqlite = await replies(
-            new SqliteDeadLetters(file, checkRetention({}, bounds)),
-            records,
-            operations,
-          )
+          const expected = await replies(localDeadLetters(), records, operations)
+          const sqlite = await replies(new SqliteDeadLetters(file, bounds), records, operations)
           expect(sqlite).toEqual(expected)
           expect(await replies(redis, records, operations)).toEqual(expected)
+          expect(await replies(rows, records, operations)).toEqual(expected)
         } finally {
           await redis.close()
           file.close()

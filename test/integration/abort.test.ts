@@ -132,6 +132,15 @@ it('an abort in an attempt or in a backoff leaves nothing behind that keeps the 
   expect(stdout).toBe('aborted\naborted\n')
 })
 
+it('an abort, an operator and `close` in a wait for a short opening leave nothing behind that keeps the process alive', async () => {
+  dispatcher = new Agent()
+  const support = join(import.meta.dirname, '..', 'support')
+  const child = [join(support, 'register.ts'), join(support, 'line-exit-child.ts')] as const
+  // a timer that was forgotten would last a minute
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', ...child], { timeout: 12_000 })
+  expect(stdout).toBe('aborted\nERR_CIRCUIT_OPEN\nERR_SHUTDOWN\n')
+})
+
 it('twenty attempts add no listener to the caller: no MaxListenersExceededWarning', async () => {
   const warnings: Error[] = []
   const onWarning = (warning: Error) => warnings.push(warning)

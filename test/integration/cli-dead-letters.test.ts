@@ -1,12 +1,13 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { DeadLetterRecord } from '../../src/dead-letter/record.ts'
-import { sqliteStore } from '../../src/sqlite.ts'
+import { deadLetterId } from '../../src/dead-letter/id.ts'
+import type { DeadLetterRecord } from '../../src/dead-letter/record/record.ts'
+import { sqliteStore } from '../../src/entries/sqlite.ts'
 import type { ResilienceStore } from '../../src/store.ts'
-import { makeRecord } from '../contracts/dead-letter-records.ts'
+import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
 
 let folder: string
@@ -40,7 +41,7 @@ const dangerous = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2
 function hostileRecord(): DeadLetterRecord {
   const evil = '\u001b]0;owned\u0007\u001b[2J\r\b\u009b31m\u202e\u2066x\n'
   return makeRecord({
-    name: `n${evil}`,
+    integration: `n${evil}`,
     labels: { [`k${evil}`]: evil, ['__proto__']: evil },
     orderingKey: evil,
     traceparent: evil,
@@ -52,7 +53,7 @@ function hostileRecord(): DeadLetterRecord {
       errors: [{ name: evil, message: evil }],
     },
     response: { statusCode: 500, headers: { [evil]: evil }, body: evil },
-    attempts: [{ at: 1, ms: 1, code: evil }],
+    history: [{ at: 1, ms: 1, code: evil }],
     editedFrom: evil,
     idempotencyKey: evil,
     request: {
@@ -70,15 +71,15 @@ describe('list, show and stats', () => {
     const now = Date.now()
     const [one, two] = await add(
       makeRecord({ timestamp: now - 3_600_000 }),
-      makeRecord({ timestamp: now - 1000, name: 'calendly', labels: { tenant: 'a' } }),
-      makeRecord({ timestamp: now - 86_400_000, reason: 'breaker_open' }),
+      makeRecord({ timestamp: now - 1000, integration: 'calendly', labels: { tenant: 'a' } }),
+      makeRecord({ timestamp: now - 86_400_000, reason: 'circuit-open' }),
     )
     const table = await cli(['dead-letters', 'list', '--from', '2h'])
     expect(table.code).toBe(0)
     expect(table.stdout.split('\n').map((line) => line.split(/\s{2,}/)[0])).toEqual(['ID', two, one, ''])
     const json = await cli(['dl', 'list', '--label', 'tenant=a', '--json'])
-    expect(json.json().map(({ id, name, status }) => ({ id, name, status }))).toEqual([
-      { id: two, name: 'calendly', status: 'pending' },
+    expect(json.json().map(({ id, integration, status }) => ({ id, integration, status }))).toEqual([
+      { id: two, integration: 'calendly', status: 'pending' },
     ])
     const limited = await cli(['dl', 'list', '--limit', '1', '--json'])
     expect(limited.json()).toHaveLength(1)
@@ -123,7 +124,7 @@ describe('list, show and stats', () => {
       }),
       makeRecord({ timestamp: 3000, response: { statusCode: 503, headers: {} }, labels }),
       makeRecord({ timestamp: 2000, response: { statusCode: 503, headers: {} } }),
-      makeRecord({ timestamp: 4000, name: 'crm', response: { statusCode: 429, headers: {} } }),
+      makeRecord({ timestamp: 4000, integration: 'crm', response: { statusCode: 429, headers: {} } }),
     )
     const json = await cli(['dl', 'stats', '--by', 'code', '--to', '1970-01-01T00:00:03.500Z', '--json'])
     expect(json.json()).toEqual([
@@ -139,7 +140,9 @@ describe('list, show and stats', () => {
     ])
     expect(await cli(['dl', 'stats', '--by', '__proto__'])).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/--by must be one of name, .*, label=<key>, got "__proto__"/) as string,
+      stderr: expect.stringMatching(
+        /--by must be one of integration, .*, label=<key>, got "__proto__"/,
+      ) as string,
     })
     expect((await cli(['dl', 'stats', '--status', 'pending'])).code).toBe(2)
   })
@@ -163,7 +166,7 @@ describe('list, show and stats', () => {
     expect(results[1].json().map(({ id }) => id)).toContain(evil)
     expect((results[3].json()[0]?.['error'] as { message: string }).message).toContain('\u001b[2J')
     expect(results[5].stdout).toMatch(new RegExp(`quarantined +${evil}`))
-    expect(results[5].stdout).toMatch(new RegExp(`would_send +${good}`))
+    expect(results[5].stdout).toMatch(new RegExp(`would-send +${good}`))
     expect(results[6]).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/could not be sent/) as string,
@@ -203,11 +206,11 @@ describe('discard', () => {
   it('discards by filter, and never everything by omission', async () => {
     const [kept = ''] = await add(
       makeRecord(),
-      makeRecord({ reason: 'breaker_open' }),
-      makeRecord({ reason: 'breaker_open' }),
+      makeRecord({ reason: 'circuit-open' }),
+      makeRecord({ reason: 'circuit-open' }),
     )
     expect((await cli(['dl', 'discard', '--yes'])).code).toBe(2)
-    const result = await cli(['dl', 'discard', '--reason', 'breaker_open', '--yes', '--json'])
+    const result = await cli(['dl', 'discard', '--reason', 'circuit-open', '--yes', '--json'])
     expect(result).toMatchObject({ code: 0 })
     expect(result.json()).toEqual([{ discarded: 2, left: 0 }])
     expect((await store.deadLetters.list()).items.map(({ id }) => id)).toEqual([kept])
@@ -287,6 +290,29 @@ describe('export and import', () => {
     expect(anew.json()).toEqual([{ imported: 2, known: 0, settled: 0, refused: 0, invalid: 0 }])
   })
 
+  it('keeps the order of an ordering key when entries get new ids', async () => {
+    const at = Date.now() - 60_000
+    const order = { orderingKey: 'order-1' }
+    const ids = await add(
+      ...[0, 0, 1, 5].map((later, index) =>
+        makeRecord({
+          ...order,
+          id: deadLetterId(at + later),
+          timestamp: at + later,
+          labels: { n: String(index) },
+        }),
+      ),
+    )
+    const file = join(folder, 'out.ndjson')
+    await cli(['dl', 'export', '--output', file])
+    await store.deadLetters.discard(ids)
+    expect(await cli(['dl', 'import', file, '--new-ids'])).toMatchObject({ code: 0 })
+    const { items } = await store.deadLetters.list()
+    expect(items.some(({ id }) => ids.includes(id))).toBe(false)
+    const inOrder = items.sort((a, b) => (a.id < b.id ? -1 : 1))
+    expect(inOrder.map(({ labels }) => labels?.['n'])).toEqual(['0', '1', '2', '3'])
+  })
+
   it('says what is wrong with each hostile line, and imports the rest', async () => {
     const [one, two] = [makeRecord(), makeRecord()]
     await add(one, two)
@@ -341,8 +367,9 @@ describe('the store', () => {
     await add(makeRecord())
     const result = await cli(['doctor', '--json'])
     const found = new Map(result.json().map(({ check, level }) => [check, level]))
-    for (const check of ['schema', 'journal mode', 'integrity', 'size'])
+    for (const check of ['schema', 'journal mode', 'integrity', 'size']) {
       expect(found.get(check), check).toBe('ok')
+    }
     expect(result.code).toBe(0)
   })
 
@@ -360,10 +387,10 @@ describe('arguments', () => {
     const results = await Promise.all([
       cli(['dl', 'list', '--from', 'yesterday']),
       cli(['dl', 'list', '--stor=redis://me:hunter2@host']),
-      cli(['dl', 'list', '--store', 'postgres://me:hunter2@host/db']),
+      cli(['dl', 'list', '--store', 'mysql://me:hunter2@host/db']),
       cli(['dl', 'list', '--status', 'lost']),
       cli(['dl', 'list', '--origin', 'https://api.example.com/']),
-      cli(['dl', 'list', '--name', '']),
+      cli(['dl', 'list', '--integration', '']),
       cli(['nonsense']),
       cli(['dl', 'replay', '--all']),
     ])
@@ -377,6 +404,9 @@ describe('arguments', () => {
       stderr: expect.stringContaining('cannot reach redis://127.0.0.1:1') as string,
     })
     expect(away.stderr).not.toContain('hunter2')
+    const noPostgres = await cli(['dl', 'list', '--store', 'postgres://me:hunter2@127.0.0.1:1/db'])
+    expect(noPostgres.code, noPostgres.stderr).toBe(3)
+    expect(noPostgres.stderr).not.toContain('hunter2')
   })
 
   it('has help with examples for every command', async () => {
@@ -422,14 +452,14 @@ it('says that an export is not all of it when it is interrupted', async () => {
 it('prints new entries as they come, until it is interrupted', async () => {
   const [before] = await add(makeRecord())
   let seen = ''
-  let fresh = makeRecord({ name: 'calendly' })
+  let fresh = makeRecord({ integration: 'calendly' })
   const result = await cli(['dl', 'watch', '--interval', '100ms', '--json'], {
     started: (child) => {
       child.stdout?.on('data', (text: string) => {
         const first = seen === ''
         seen += text
         if (first) {
-          fresh = makeRecord({ name: 'calendly' })
+          fresh = makeRecord({ integration: 'calendly' })
           void store.deadLetters.add([fresh])
         }
         if (seen.includes('"type":"entry"') && seen.includes('"total":2')) child.kill('SIGINT')

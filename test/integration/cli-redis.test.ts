@@ -6,8 +6,8 @@ import { Cluster, Redis } from 'ioredis'
 import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { circuitBreaker } from '../../src/circuit/interceptor.ts'
-import { redisStore } from '../../src/redis.ts'
-import { makeRecord } from '../contracts/dead-letter-records.ts'
+import { redisStore } from '../../src/entries/redis.ts'
+import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { certificateFiles } from '../support/certificate.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
 import { ok, startProvider, status } from '../support/provider.ts'
@@ -214,7 +214,7 @@ describe('dead letters', () => {
   it('of a damaged stream are named, and the rest goes on', async () => {
     const [good, bad] = [makeRecord(), makeRecord()]
     await store.deadLetters.add([good, bad])
-    await client.hset('undici-resilience:1:{dead-letters}:st', bad.id, '\u001b[2Jnonsense')
+    await client.hset('undici-resilience:1:{dead-letters}:states', bad.id, '\u001b[2Jnonsense')
     const list = await cli(['dl', 'list', '--json'])
     expect(list.json()).toMatchObject([{ id: good.id }])
     expect(list.stderr).toContain(`${bad.id} cannot be read`)

@@ -12,7 +12,7 @@ let provider: Provider
 let client: ResilientHttpClient
 const make = (options: ResilientHttpClientOptions = {}) =>
   (client = new ResilientHttpClient({
-    name: 'crm',
+    integration: 'crm',
     baseUrl: `${provider.url}/v3/`,
     retry: { initialBackoffMs: 1 },
     ...options,

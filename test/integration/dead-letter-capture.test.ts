@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { Agent, fetch as npmFetch, FormData as UndiciFormData, request, type Dispatcher } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deadLetter, type DeadLetterInterceptor } from '../../src/dead-letter/interceptor.ts'
-import type { DeadLetter } from '../../src/dead-letter/record.ts'
+import type { DeadLetter } from '../../src/dead-letter/record/record.ts'
 import { resilience } from '../../src/resilience.ts'
 import { retry } from '../../src/retry/interceptor.ts'
 import { channels, type DeadLetterCapturedEvent } from '../../src/telemetry/channels.ts'
@@ -44,7 +44,7 @@ beforeEach(async () => {
     status(503, { 'x-request-id': 'r-1', 'set-cookie': 's=1' }, '{"busy":true,"token":"t0p"}'),
   )
   agent = new Agent()
-  letters = deadLetter({ name: 'crm' })
+  letters = deadLetter({ integration: 'crm' })
 })
 afterEach(async () => {
   await letters.close()
@@ -94,7 +94,7 @@ describe('bodies in dead letters', () => {
         await expect(send('http://crm.test', body(), agent.compose(refusal, letters))).rejects.toThrow()
         const entry = await captured()
         expect(Buffer.from(entry.request.body!).equals(bytes)).toBe(true)
-        expect(entry).toMatchObject({ delivery: 'not_sent', replayable: true })
+        expect(entry).toMatchObject({ delivery: 'not-sent', replayable: true })
       })
     }
   }
@@ -131,7 +131,7 @@ describe('bodies in dead letters', () => {
     const entry = await captured(letters)
     expect(entry).toMatchObject({
       replayable: false,
-      notReplayableReason: 'body_too_large',
+      notReplayableReason: 'body-too-large',
       status: 'quarantined',
     })
     expect(entry.request.body).toBeUndefined()
@@ -147,7 +147,7 @@ describe('bodies in dead letters', () => {
     ).rejects.toThrow()
     expect(performance.now() - began).toBeLessThan(500)
     const entry = await captured()
-    expect(entry).toMatchObject({ replayable: false, notReplayableReason: 'body_incomplete' })
+    expect(entry).toMatchObject({ replayable: false, notReplayableReason: 'body-incomplete' })
   })
 
   it('hears an abort while it reads the rest of a body, and captures nothing', async () => {
@@ -186,7 +186,7 @@ describe('bodies in dead letters', () => {
     abort.abort()
     await expect(response.text()).rejects.toThrow()
     const entry = await captured()
-    expect(entry).toMatchObject({ replayable: false, notReplayableReason: 'body_incomplete' })
+    expect(entry).toMatchObject({ replayable: false, notReplayableReason: 'body-incomplete' })
   })
 })
 
@@ -220,7 +220,7 @@ describe('what is captured', () => {
     const entry = await captured()
     channels.deadLetterCaptured.unsubscribe(listener)
     expect(entry).toMatchObject({
-      name: 'crm',
+      integration: 'crm',
       reason: 'exhausted',
       delivery: 'responded',
       retryCount: 2,
@@ -240,9 +240,9 @@ describe('what is captured', () => {
       status: 'pending',
     })
     expect({ ...entry.labels }).toEqual({ tenant: 'acme' })
-    expect(entry.attempts.map((attempt) => attempt.statusCode)).toEqual([503, 503, 503])
+    expect(entry.history.map((attempt) => attempt.statusCode)).toEqual([503, 503, 503])
     expect(entry.firstAttemptAt).toBeGreaterThanOrEqual(at - 1)
-    expect(entry.timestamp).toBeGreaterThanOrEqual(entry.attempts[2]!.at)
+    expect(entry.timestamp).toBeGreaterThanOrEqual(entry.history[2]!.at)
     expect(entry.request.omittedHeaders).toEqual(
       expect.arrayContaining(['authorization', 'cookie', 'x-tenant']),
     )
@@ -255,8 +255,8 @@ describe('what is captured', () => {
   })
 
   it.each([
-    ['a refused HTTP/2 stream', { code: 'ERR_HTTP2_STREAM_ERROR', http2ErrorCode: 7 }, 'not_sent'],
-    ['a connection that never stood', { code: 'ETIMEDOUT', syscall: 'connect' }, 'not_sent'],
+    ['a refused HTTP/2 stream', { code: 'ERR_HTTP2_STREAM_ERROR', http2ErrorCode: 7 }, 'not-sent'],
+    ['a connection that never stood', { code: 'ETIMEDOUT', syscall: 'connect' }, 'not-sent'],
     ['a reset', { code: 'ECONNRESET', syscall: 'read' }, 'unknown'],
   ])('says of %s in all attempts whether it may have arrived', async (_what, facts, delivery) => {
     const failing: Dispatcher.DispatcherComposeInterceptor = () => (_options, handler) => {
@@ -274,9 +274,9 @@ describe('what is captured', () => {
 
   it('captures what an open circuit refused, and puts the id on the error', async () => {
     const stack = resilience({
-      name: 'crm',
+      integration: 'crm',
       retry: false,
-      circuitBreaker: { failureThreshold: 1, minimumRequests: 1 },
+      circuitBreaker: { failureThreshold: 1, maxWaitMs: 0 },
     })
     const dispatcher = agent.compose(stack)
     await fetch(provider.url, via(dispatcher))
@@ -288,9 +288,10 @@ describe('what is captured', () => {
     await expect.poll(async () => (await store.stats()).total).toBe(2)
     const entry = (await store.get(error.cause.deadLetterId))!
     expect(entry).toMatchObject({
-      reason: 'breaker_open',
-      delivery: 'not_sent',
-      attempts: [],
+      reason: 'circuit-open',
+      delivery: 'not-sent',
+      attempts: 0,
+      history: [],
       retryCount: 0,
       replayable: true,
     })
@@ -308,7 +309,7 @@ describe('what is captured', () => {
     await expect(
       fetch(provider.url, via(agent.compose(unsafe), { method: 'POST', body: 'x' })),
     ).rejects.toThrow()
-    await expect.poll(async () => (await unsafe.deadLetters.list()).items[0]?.reason).toBe('non_retryable')
+    await expect.poll(async () => (await unsafe.deadLetters.list()).items[0]?.reason).toBe('not-repeatable')
     await Promise.all([slow.close(), unsafe.close()])
   })
 
@@ -317,8 +318,9 @@ describe('what is captured', () => {
     provider.replies = [ok, status(404), status(422)]
     for (let i = 0; i < 3; i++) await (await fetch(provider.url, via(dispatcher))).text()
     provider.replies = [silence]
-    const abort = AbortSignal.timeout(20)
-    await expect(fetch(provider.url, via(dispatcher, { signal: abort }))).rejects.toThrow()
+    const abort = new AbortController()
+    setTimeout(() => abort.abort(), 20)
+    await expect(fetch(provider.url, via(dispatcher, { signal: abort.signal }))).rejects.toThrow()
     provider.replies = [
       (_request, response, socket): void => {
         response.writeHead(200).write('half')
@@ -412,7 +414,7 @@ describe('bad options', () => {
     [{ maxQueued: 0 }, '`maxQueued` must be an integer >= 1, got 0'],
     [{ maxQueuedBytes: 1 }, '`maxQueuedBytes` must be an integer >= 1024, got 1'],
     [{ storeTimeoutMs: 0 }, '`storeTimeoutMs` must be an integer >= 1'],
-    [{ name: '' }, '`name` must be a non-empty string, got ""'],
+    [{ integration: '' }, '`integration` must be a non-empty string, got ""'],
     [{ maxbodybytes: 1 }, '`deadLetter` has no option `maxbodybytes`'],
     [{ store: { deadLetters: {} } }, '`store.deadLetters` must be a DeadLetterStore'],
   ])('refuses %j', (options, message) => {

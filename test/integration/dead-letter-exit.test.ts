@@ -16,9 +16,9 @@ it(
     import { Redis } from 'ioredis'
     import { Agent, request } from 'undici'
     import { deadLetter } from '${root}src/dead-letter/interceptor.ts'
-    import { startReplayer } from '${root}src/dead-letter/replayer.ts'
-    import { redisStore } from '${root}src/redis.ts'
-    import { sqliteStore } from '${root}src/sqlite.ts'
+    import { startReplayer } from '${root}src/replay.ts'
+    import { redisStore } from '${root}src/entries/redis.ts'
+    import { sqliteStore } from '${root}src/entries/sqlite.ts'
     const client = new Redis('${url}', { lazyConnect: true })
     const store = redisStore(client)
     const spool = sqliteStore('${join(folder, 'spool.db')}')
@@ -58,7 +58,7 @@ it(
         })
       })
     expect(await run(server.url)).toBe('in the spool: 0')
-    expect(await server.cli('hget', 'undici-resilience:1:{dead-letters}:m', 'captured')).toBe('1')
+    expect(await server.cli('hget', 'undici-resilience:1:{dead-letters}:totals', 'captured')).toBe('1')
     expect(await run('redis://127.0.0.1:1')).toBe('in the spool: 1')
     await server.stop()
     await rm(folder, { recursive: true })

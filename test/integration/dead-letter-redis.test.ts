@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { Agent } from 'undici'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { deadLetter } from '../../src/dead-letter/interceptor.ts'
-import { replayDeadLetters, type ReplayProgress } from '../../src/dead-letter/replay.ts'
+import type { ReplayProgress } from '../../src/dead-letter/replay/options.ts'
+import { replayDeadLetters } from '../../src/replay.ts'
 import { resilience } from '../../src/resilience.ts'
 import { redisStore } from '../../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import { channels, type DeadLetterDurableEvent } from '../../src/telemetry/channels.ts'
-import { makeRecord } from '../contracts/dead-letter-records.ts'
+import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { makeDocumentedUser } from '../support/documented-acl.ts'
 import { everyOperation } from '../support/every-operation.ts'
 import { ok, type Provider, startProvider, status } from '../support/provider.ts'
@@ -29,6 +30,7 @@ beforeEach(async () => {
   agent = new Agent()
 })
 afterEach(async () => {
+  vi.restoreAllMocks()
   for (const clean of cleanups.splice(0).reverse()) await clean()
   await agent.destroy()
   await provider.close()
@@ -64,7 +66,14 @@ describe('captures into Redis', () => {
     const durable: DeadLetterDurableEvent[] = []
     const listener = (event: DeadLetterDurableEvent): number => durable.push(event)
     channels.deadLetterDurable.subscribe(listener)
-    const letters = deadLetter({ name: 'crm', store, spool: spool.deadLetters, storeTimeoutMs: 1500 })
+    const letters = deadLetter({
+      integration: 'crm',
+      store,
+      spool: spool.deadLetters,
+      storeTimeoutMs: 1500,
+      // what is sent before the outage must not be in the spool as well because the machine was busy
+      spoolAfterMs: 1000,
+    })
     const dispatcher = agent.compose(letters)
     const send = async (body: string): Promise<void> => {
       const began = performance.now()
@@ -227,13 +236,43 @@ describe('captures into Redis', () => {
     await store.close()
   })
 
+  it('reject at once when the connection is lost while they are under way', async () => {
+    const store = await redis([], 20_000)
+    await store.deadLetters.stats()
+    server.freeze()
+    const adding = store.deadLetters.add([makeRecord()])
+    const listing = store.deadLetters.list()
+    const began = performance.now()
+    // not before they are sent
+    setTimeout(() => void server.kill({ keepDir: true }), 100)
+    await expect(adding).rejects.toThrow('the connection to Redis was lost')
+    await expect(listing).rejects.toThrow('the connection to Redis was lost')
+    expect(performance.now() - began).toBeLessThan(10_000)
+  })
+
+  it('are due by the clock of the server, whatever this process takes for the time', async () => {
+    const store = await redis()
+    await store.deadLetters.add([makeRecord(), makeRecord({ notBefore: Date.now() + 1_800_000 })])
+    const now = Date.now
+    for (const skewMs of [-3_600_000, 3_600_000]) {
+      vi.spyOn(Date, 'now').mockImplementation(() => now() + skewMs)
+      expect((await store.deadLetters.stats()).due).toBe(1)
+      const options = { limit: 10, leaseMs: 60_000, filter: { integration: 'hubspot' } }
+      const { items } = await store.deadLetters.claim(options)
+      vi.restoreAllMocks()
+      expect(items).toHaveLength(1)
+      const [{ id, fence } = { id: '', fence: 0 }] = items
+      await store.deadLetters.settle(id, fence, { outcome: 'later', delayMs: 0 })
+    }
+  })
+
   it('go round: captured, refused by the open circuit, replayed', async () => {
     const store = await redis()
     const stack = resilience({
-      name: 'crm',
+      integration: 'crm',
       store,
       retry: { initialBackoffMs: 1, maxAttempts: 2 },
-      circuitBreaker: { failureThreshold: 2, minimumRequests: 2 },
+      circuitBreaker: { failureThreshold: 2, maxWaitMs: 0 },
       deadLetter: { spool: (await spoolFile()).deadLetters },
     })
     const dispatcher = agent.compose(stack)
@@ -242,7 +281,7 @@ describe('captures into Redis', () => {
     }
     await expect.poll(async () => (await store.deadLetters.stats()).total).toBe(4)
     const reasons = (await store.deadLetters.list()).items.map((item) => item.reason)
-    expect(reasons).toContain('breaker_open')
+    expect(reasons).toContain('circuit-open')
     provider.replies = [ok]
     await stack.circuits.reset(provider.url)
     const before = provider.received.length
@@ -266,16 +305,16 @@ describe('hostile entries in Redis', () => {
     const base = 'undici-resilience:1:{dead-letters}:'
     const state = (changes: object): string =>
       JSON.stringify({
-        t: Date.now(),
-        b: 10,
-        n: 'x',
-        o: provider.url,
-        r: 'exhausted',
-        c: '503',
-        y: 1,
-        p: 1,
-        s: 'pending',
-        d: 1,
+        timestamp: Date.now(),
+        bytes: 10,
+        integration: 'x',
+        origin: provider.url,
+        reason: 'exhausted',
+        code: '503',
+        replayable: true,
+        repeatable: true,
+        status: 'pending',
+        dueAt: 1,
         ...changes,
       })
     const forge = async (
@@ -283,8 +322,8 @@ describe('hostile entries in Redis', () => {
       payload: string[] | undefined,
       raw?: (entry: string) => string,
     ): Promise<void> => {
-      const entry = payload ? String(await client.xadd(`${base}s`, '*', ...payload)) : '1-1'
-      await client.hset(`${base}st`, id, raw ? raw(entry) : state({ i: entry }))
+      const entry = payload ? String(await client.xadd(`${base}payloads`, '*', ...payload)) : '1-1'
+      await client.hset(`${base}states`, id, raw ? raw(entry) : state({ payload: entry }))
       await client.zadd(`${base}all`, Date.now(), id)
       await client.zadd(`${base}due`, 1, id)
     }
@@ -293,21 +332,28 @@ describe('hostile entries in Redis', () => {
     const evil = makeRecord({ id: 'evil', request: { url: 'https://evil.example/' } })
     await letters.add([good])
     const { body: _body, ...evilRequest } = evil.request
-    await forge('evil', ['r', JSON.stringify({ ...evil, request: evilRequest }), 'b', '{"name":"Ada"}'])
-    await forge('not-json', ['r', '{'])
-    await forge('deep', ['r', '['.repeat(50_000)])
-    await forge('proto', ['r', '{"__proto__":{"polluted":1},"version":1,"id":"proto"}'])
-    await forge('other-id', ['r', JSON.stringify({ ...evil, request: evilRequest })])
+    await forge('evil', [
+      'record',
+      JSON.stringify({ ...evil, request: evilRequest }),
+      'body',
+      '{"name":"Ada"}',
+    ])
+    await forge('not-json', ['record', '{'])
+    await forge('deep', ['record', '['.repeat(50_000)])
+    await forge('proto', ['record', '{"__proto__":{"polluted":1},"version":1,"id":"proto"}'])
+    await forge('other-id', ['record', JSON.stringify({ ...evil, request: evilRequest })])
     await forge('no-payload', undefined)
-    await forge('huge', ['r', '{}', 'b', 'x'.repeat(80 * 1024 * 1024)])
-    await forge('bad-state', ['r', '{}'], () => 'nonsense')
-    await forge('deep-state', ['r', '{}'], () => '['.repeat(50_000))
-    await forge('wrong-state', ['r', '{}'], (entry) => JSON.stringify({ i: entry, s: {}, b: 'x', d: [] }))
-    const lease = { s: 'sending', f: 1, u: 'soon' }
-    await forge('bad-lease', ['r', '{}'], (entry) => state({ i: entry, ...lease }))
-    await client.zadd(`${base}lease`, 1, 'bad-lease')
-    await forge('bad-entry', ['r', '{}'], () => state({ i: 'no stream id' }))
-    await forge('esc\u001b[31m\u202e', ['r', '{}'])
+    await forge('huge', ['record', '{}', 'body', 'x'.repeat(80 * 1024 * 1024)])
+    await forge('bad-state', ['record', '{}'], () => 'nonsense')
+    await forge('deep-state', ['record', '{}'], () => '['.repeat(50_000))
+    await forge('wrong-state', ['record', '{}'], (entry) =>
+      JSON.stringify({ payload: entry, status: {}, bytes: 'x', dueAt: [] }),
+    )
+    const lease = { status: 'sending', fence: 1, leaseUntil: 'soon' }
+    await forge('bad-lease', ['record', '{}'], (entry) => state({ payload: entry, ...lease }))
+    await client.zadd(`${base}leases`, 1, 'bad-lease')
+    await forge('bad-entry', ['record', '{}'], () => state({ payload: 'no stream id' }))
+    await forge('esc\u001b[31m\u202e', ['record', '{}'])
 
     const asked: string[] = []
     const told: ReplayProgress[] = []

@@ -58,7 +58,7 @@ describe('the demo', () => {
       /closed → open/,
       /open → half-open/,
       /half-open → closed/,
-      /breaker_open, 0 attempts, not_sent/,
+      /circuit-open, 0 attempts, not-sent/,
     ]) {
       expect(run.output).toMatch(line)
     }

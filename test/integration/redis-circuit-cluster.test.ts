@@ -33,15 +33,16 @@ test('circuits of all slots are shared, each in one slot', async () => {
   const breakers = Array.from({ length: 60 }, (_one, at) =>
     [one, two].map(
       (store) =>
-        new CircuitBreaker({ name: `https://api-${at}.test`, store, failureThreshold: 2, quorum: 2 }),
+        new CircuitBreaker({ integration: `https://api-${at}.test`, store, failureThreshold: 2, quorum: 2 }),
     ),
   )
   await vi.waitFor(() =>
     expect([...one.circuits.list(), ...two.circuits.list()].filter(({ degraded }) => degraded)).toEqual([]),
   )
   for (const pair of breakers) {
-    for (const breaker of pair)
+    for (const breaker of pair) {
       await breaker.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
+    }
   }
   await Promise.all([one.circuits.flush(), two.circuits.flush()])
   await vi.waitFor(() =>
@@ -50,8 +51,9 @@ test('circuits of all slots are shared, each in one slot', async () => {
   const keys = await Promise.all(
     servers.nodes.map(async (node) => (await node.cli('keys', 'app:undici-resilience:1:*')).split('\n')),
   )
-  for (const ofNode of keys)
+  for (const ofNode of keys) {
     expect(ofNode.filter((key) => key.includes('{https://')).length).toBeGreaterThan(5)
+  }
   expect(heard.filter(({ type }) => type === 'store')).toEqual([])
 })
 
@@ -79,7 +81,7 @@ test('users with only what the documentation names, and the right to ask for the
   await withUserOf('redis.md', async (here, there) => {
     await untilPushed(here.circuits, there.circuits)
     const breakers = [here, there].map(
-      (store) => new CircuitBreaker({ name: 'https://limited.test', store, failureThreshold: 1 }),
+      (store) => new CircuitBreaker({ integration: 'https://limited.test', store, failureThreshold: 1 }),
     )
     await breakers[0]!.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
     await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(['open', 'open']))
@@ -95,11 +97,18 @@ test('a master that is gone for good takes only its own circuits out of reach', 
   await gone.kill()
   const breakers = Array.from(
     { length: 30 },
-    (_one, at) => new CircuitBreaker({ name: `https://late-${at}.test`, store: one, failureThreshold: 1 }),
+    (_one, at) =>
+      new CircuitBreaker({
+        integration: `https://late-${at}.test`,
+        store: one,
+        failureThreshold: 1,
+        failureRate: 0,
+      }),
   )
   for (const breaker of breakers) expect(await breaker.execute(() => 1)).toBe(1)
-  for (const breaker of breakers)
+  for (const breaker of breakers) {
     await breaker.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
+  }
   // each opens, in the cluster or by itself
   await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(breakers.map(() => 'open')), {
     timeout: 4_000,

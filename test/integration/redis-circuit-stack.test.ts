@@ -40,7 +40,7 @@ function processStack(
   const stack = resilience({
     retry: false,
     deadLetter: false,
-    circuitBreaker: { failureThreshold: 3, timeoutMs: 200 },
+    circuitBreaker: { failureThreshold: 3, timeoutMs: 200, maxWaitMs: 0 },
     ...options,
     store,
   })

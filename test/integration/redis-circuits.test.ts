@@ -11,8 +11,8 @@ import { type RedisStore, redisStore, type RedisStoreOptions } from '../../src/s
 import { certificateFiles } from '../support/certificate.ts'
 import { makeDocumentedUser } from '../support/documented-acl.ts'
 import { type RunningRedis, startRedis, startSecureRedis } from '../support/redis-server.ts'
-import { startSlowProxy } from '../support/slow-proxy.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
+import { startSlowProxy } from '../support/slow-proxy.ts'
 
 let server: RunningRedis
 let user: Redis
@@ -61,8 +61,8 @@ const fails = (): never => {
 async function trip(breaker: CircuitBreaker, times = 3): Promise<void> {
   for (let index = 0; index < times; index++) await breaker.execute(fails).catch(() => undefined)
 }
-const breakerOf = (store: RedisStore, name = 'api') =>
-  new CircuitBreaker({ name, store, failureThreshold: 3, timeoutMs: 60_000 })
+const breakerOf = (store: RedisStore, integration = 'api') =>
+  new CircuitBreaker({ integration, store, failureThreshold: 3, failureRate: 0, timeoutMs: 60_000 })
 const soon = (check: () => void | Promise<void>): Promise<void> =>
   vi.waitFor(check, { interval: 2, timeout: 4_000 })
 
@@ -110,7 +110,7 @@ describe('clients as users have them', () => {
     const [here, there] = [one, two].map(
       (store) =>
         new CircuitBreaker({
-          name: 'api',
+          integration: 'api',
           store,
           failureThreshold: 3,
           quorum: 2,
@@ -239,12 +239,13 @@ describe('what is in Redis', () => {
     const options = { failureThreshold: 1_000, quorum: 2, windowMs: 1_000, timeoutMs: 20 }
     const names = ['https://api.example.com:8443', 'has {braces} and spaces', 'ü'.repeat(300)]
     const breakers = all.flatMap((store) =>
-      names.map((name) => new CircuitBreaker({ ...options, name, store })),
+      names.map((key) => new CircuitBreaker({ ...options, key, store })),
     )
     for (const { circuits } of all) await untilPushed(circuits, circuits)
     for (let round = 0; round < 15; round++) {
-      for (const breaker of breakers)
+      for (const breaker of breakers) {
         await breaker.execute(round % 2 === 0 ? fails : () => 1).catch(() => undefined)
+      }
       await Promise.all(all.map(({ circuits }) => circuits.flush()))
     }
     const keys = await user.keys('*')

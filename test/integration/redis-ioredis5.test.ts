@@ -2,8 +2,8 @@ import type { Redis as RedisType } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { Agent, type Dispatcher } from 'undici'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { redisStore } from '../../src/entries/redis.ts'
 import { replayDeadLetters, resilience } from '../../src/index.ts'
-import { redisStore } from '../../src/redis.ts'
 import { ok, type Provider, startProvider, status } from '../support/provider.ts'
 import { type RunningRedis, startRedis } from '../support/redis-server.ts'
 import { via } from '../support/via.ts'
@@ -29,7 +29,12 @@ it('a client of ioredis 5 shares circuits and dead letters with another process 
   const clients = [client(), client()]
   const stores = clients.map((own) => redisStore(own))
   const stacks = stores.map((store) =>
-    resilience({ name: 'crm', store, retry: false, circuitBreaker: { failureThreshold: 3 } }),
+    resilience({
+      integration: 'crm',
+      store,
+      retry: false,
+      circuitBreaker: { failureThreshold: 3, failureRate: 0, timeoutMs: 60_000 },
+    }),
   )
   const [first, second] = stacks.map((stack) => new Agent().compose(stack)) as [Dispatcher, Dispatcher]
   const { url } = provider

@@ -3,20 +3,31 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Agent, interceptors, type Dispatcher } from 'undici'
+import { Agent, buildConnector, interceptors, type Dispatcher } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deadLetter } from '../../src/dead-letter/interceptor.ts'
-import type { DeadLetterRecord } from '../../src/dead-letter/record.ts'
-import { DeadLetterFormatError } from '../../src/dead-letter/record-json.ts'
-import { replayDeadLetters, type ReplayOptions, type ReplayProgress } from '../../src/dead-letter/replay.ts'
-import { startReplayer } from '../../src/dead-letter/replayer.ts'
-import type { DeadLetterStore } from '../../src/dead-letter/store.ts'
-import { resilience } from '../../src/resilience.ts'
-import { memoryDeadLetters } from '../../src/stores/memory/dead-letters.ts'
+import { localDeadLetters } from '../../src/dead-letter/local/local-dead-letters.ts'
+import { DeadLetterFormatError } from '../../src/dead-letter/record/json.ts'
+import type { DeadLetterRecord } from '../../src/dead-letter/record/record.ts'
+import type { ReplayOptions, ReplayProgress } from '../../src/dead-letter/replay/options.ts'
+import type { ReplaySummary } from '../../src/dead-letter/replay/summary.ts'
+import type { DeadLetterStore } from '../../src/dead-letter/store/store.ts'
+import { replayDeadLetters, startReplayer } from '../../src/replay.ts'
+import { resilience, type ResilienceOptions } from '../../src/resilience.ts'
+import { memoryStore } from '../../src/stores/memory/memory-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
+import { makeRecord, type RecordChanges } from '../../src/testing/contracts/records.ts'
 import { withCallOptions } from '../../src/with-call-options.ts'
-import { makeRecord, type RecordChanges } from '../contracts/dead-letter-records.ts'
-import { ok, type Provider, reset, sha256, silence, startProvider, status } from '../support/provider.ts'
+import {
+  ok,
+  type Provider,
+  type Reply,
+  reset,
+  sha256,
+  silence,
+  startProvider,
+  status,
+} from '../support/provider.ts'
 import { via } from '../support/via.ts'
 
 let provider: Provider
@@ -25,7 +36,7 @@ let store: DeadLetterStore
 beforeEach(async () => {
   provider = await startProvider(ok)
   agent = new Agent()
-  store = memoryDeadLetters()
+  store = localDeadLetters()
 })
 afterEach(async () => {
   await agent.destroy()
@@ -55,6 +66,23 @@ function beforeSettling(happens: () => void | Promise<void>): void {
 }
 
 describe('replayDeadLetters', () => {
+  it('sends nothing when the process stood still until its lease was over, though a connection waits', async () => {
+    await store.add([letter({ request: { method: 'PUT' } })])
+    const connect = buildConnector({})
+    const standsStill = new Agent({
+      connect: (options, callback) =>
+        connect(options, (...connected) => {
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 80)
+          callback(...connected)
+        }),
+    })
+    const summary = await replay({ dispatcher: standsStill, timeoutMs: 50, leaseMs: 200, limit: 1 })
+    await standsStill.close()
+    expect(provider.received).toEqual([])
+    expect(summary.done).toBe(0)
+    expect((await store.stats()).byStatus).toMatchObject({ quarantined: 0, 'in-doubt': 0 })
+  })
+
   it('sends what was captured byte for byte, with credentials, the same key, and removes it', async () => {
     provider.replies = [status(503), ok]
     const letters = deadLetter({ redact: { keepHeaders: ['X-Tenant'] } })
@@ -119,8 +147,9 @@ describe('replayDeadLetters', () => {
       request: { bodyRedacted: true },
       sealed: { keyId: 'k2' },
     })
-    for (const secret of ['hunter2', 'acme', 'abc'])
+    for (const secret of ['hunter2', 'acme', 'abc']) {
       expect(Buffer.from(entry.sealed!.data!).includes(secret)).toBe(false)
+    }
     expect(await replay()).toMatchObject({ refused: 1, sent: 0 })
     expect(await replay({ ids: [id], seal: { current: 'k1', keys: { k1: 'a'.repeat(64) } } })).toMatchObject({
       refused: 1,
@@ -140,7 +169,7 @@ describe('replayDeadLetters', () => {
     await letters.flush()
     store = letters.deadLetters
     const [entry] = (await store.list()).items
-    expect(entry).toMatchObject({ replayable: false, notReplayableReason: 'body_redacted' })
+    expect(entry).toMatchObject({ replayable: false, notReplayableReason: 'body-redacted' })
     expect(Buffer.from((await store.get(entry!.id))!.request.body!).toString()).toBe(
       '{"password":"[redacted]"}',
     )
@@ -152,7 +181,9 @@ describe('replayDeadLetters', () => {
 
   it('waits for a header or a query value that was not kept, and says which', async () => {
     const header = letter({ request: { omittedHeaders: ['authorization', 'x-tenant'] } })
-    const query = letter({ request: { url: `${provider.url}/?sig=[redacted]`, redactedQuery: ['sig'] } })
+    const query = letter({
+      request: { url: `${provider.url}/?p=1;sig=[redacted]`, redactedQuery: ['sig'] },
+    })
     await store.add([header, query])
     const told: ReplayProgress[] = []
     expect(await replay({ onProgress: (one) => told.push(one) })).toMatchObject({ refused: 2, sent: 0 })
@@ -164,6 +195,7 @@ describe('replayDeadLetters', () => {
     expect(
       await replay({ ids, credentials: () => ({ headers: { 'X-Tenant': 'a' }, query: { sig: '1' } }) }),
     ).toMatchObject({ done: 2 })
+    expect(provider.received.map(({ url }) => url)).toContain('/?p=1;sig=1')
   })
 
   it('goes on without headers when told to', async () => {
@@ -172,14 +204,14 @@ describe('replayDeadLetters', () => {
   })
 
   it('fails an entry again with a growing wait, and quarantines it after maxReplays', async () => {
-    provider.replies = [status(500)]
+    provider.replies = [status(408)]
     const record = letter()
     await store.add([record])
     const options = { maxReplays: 3, initialBackoffMs: 0, maxBackoffMs: 0 }
     expect(await replay(options)).toMatchObject({ sent: 3, failed: 2, quarantined: 1 })
     const entry = (await store.get(record.id))!
     expect(entry).toMatchObject({ status: 'quarantined', replayCount: 3 })
-    expect(entry.replays).toMatchObject([{ outcome: 'failed', statusCode: 500 }, {}, {}])
+    expect(entry.replays).toMatchObject([{ outcome: 'failed', statusCode: 408 }, {}, {}])
     expect(await replay(options)).toMatchObject({ claimed: 0 })
     provider.replies = [ok]
     expect(await replay({ ids: [record.id] })).toMatchObject({ done: 1 })
@@ -217,9 +249,9 @@ describe('replayDeadLetters', () => {
     const post = (changes: RecordChanges): DeadLetterRecord =>
       letter({ delivery: 'unknown', ...changes, request: { method: 'POST' } })
     const risky = post({})
-    await store.add([risky, post({ idempotencyKey: 'k' }), post({ delivery: 'not_sent' })])
+    await store.add([risky, post({ idempotencyKey: 'k' }), post({ delivery: 'not-sent' })])
     expect(await replay()).toMatchObject({ sent: 2, done: 2, inDoubt: 1 })
-    expect((await store.get(risky.id))!.status).toBe('in_doubt')
+    expect((await store.get(risky.id))!.status).toBe('in-doubt')
     expect(await replay()).toMatchObject({ claimed: 0 })
     expect(await replay({ ids: [risky.id] })).toMatchObject({ done: 1 })
   })
@@ -245,7 +277,7 @@ describe('replayDeadLetters', () => {
     expect(await replay()).toMatchObject({ done: 3, inDoubt: 1 })
     const held = (await store.get(old.id))!
     expect(held).toMatchObject({
-      status: 'in_doubt',
+      status: 'in-doubt',
       note: expect.stringMatching(/first sent over 86400000 ms ago/) as string,
     })
     await store.requeue([old.id])
@@ -256,21 +288,21 @@ describe('replayDeadLetters', () => {
 
   it('counts the life of a key from the first send that may have arrived, a replay too', async () => {
     const gone = letter({
-      delivery: 'not_sent',
-      reason: 'breaker_open',
+      delivery: 'not-sent',
+      reason: 'circuit-open',
       idempotencyKey: 'k',
       request: { method: 'POST' },
     })
     await store.add([gone])
     provider.replies = [reset, ok]
     const options = { idempotencyKeyLifetimeMs: 20, initialBackoffMs: 0 }
-    expect(await replay({ ...options, limit: 1 })).toMatchObject({ failed: 1 })
+    expect(await replay({ ...options, limit: 1 })).toMatchObject({ later: 1 })
     await new Promise((resolve) => setTimeout(resolve, 30))
     expect(await replay(options)).toMatchObject({ sent: 0, inDoubt: 1 })
     expect(provider.received).toHaveLength(1)
     // one that never was sent keeps its key for as long as it waits
     await provider.close()
-    const waiting = letter({ delivery: 'not_sent', idempotencyKey: 'k2', request: { method: 'POST' } })
+    const waiting = letter({ delivery: 'not-sent', idempotencyKey: 'k2', request: { method: 'POST' } })
     await store.add([waiting])
     expect(await replay({ ...options, limit: 1 })).toMatchObject({ later: 1 })
     expect((await store.get(waiting.id))!).toMatchObject({
@@ -285,10 +317,62 @@ describe('replayDeadLetters', () => {
     await store.add([post, put])
     provider.replies = [reset, reset, ok]
     const options = { concurrency: 1, initialBackoffMs: 0, maxBackoffMs: 0 }
-    expect(await replay(options)).toMatchObject({ sent: 3, inDoubt: 1, failed: 1, done: 1 })
+    expect(await replay(options)).toMatchObject({ sent: 3, inDoubt: 1, later: 1, done: 1 })
     expect((await store.get(post.id))!).toMatchObject({
-      status: 'in_doubt',
+      status: 'in-doubt',
       replays: [{ code: 'ECONNRESET' }],
+    })
+  })
+
+  describe('of calls that a retry layer has decided about', () => {
+    /** A call through a whole stack that may have arrived, and what a replay then makes of it. */
+    async function replayed(
+      options: ResilienceOptions,
+      reply: Reply,
+      method: string,
+      changes: Partial<ReplayOptions> = {},
+    ): Promise<ReplaySummary> {
+      const stack = resilience({ circuitBreaker: false, ...options })
+      provider.start([reply, ok])
+      await fetch(provider.url, via(agent.compose(stack), { method, body: 'pay 10' })).catch(() => undefined)
+      store = stack.deadLetters
+      const summary = await replay(changes)
+      await stack.close()
+      return summary
+    }
+
+    it('does not send twice what `retry.methods` says must not be sent twice', async () => {
+      const summary = await replayed({ retry: { methods: ['GET'] } }, reset, 'PUT')
+      expect(provider.received.map(({ body }) => String(body))).toEqual(['pay 10'])
+      expect(summary).toMatchObject({ sent: 0, inDoubt: 1 })
+    })
+
+    it('nor when the time of the call ended before a retry had anything to decide', async () => {
+      const summary = await replayed({ retry: { methods: ['GET'] }, totalTimeoutMs: 50 }, silence, 'PUT')
+      expect(provider.received).toHaveLength(1)
+      expect(summary).toMatchObject({ sent: 0, inDoubt: 1 })
+    })
+
+    it('sends twice what `retry.methods` or `retry.isIdempotent` says may be sent twice', async () => {
+      const once = { maxAttempts: 1 }
+      expect(await replayed({ retry: { ...once, methods: ['POST'] } }, reset, 'POST')).toMatchObject({
+        done: 1,
+      })
+      expect(await replayed({ retry: { ...once, isIdempotent: () => true } }, reset, 'POST')).toMatchObject({
+        done: 1,
+      })
+      expect(provider.received).toHaveLength(2)
+    })
+
+    it('trusts a key no longer than the provider remembers it, though a retry relied on it', async () => {
+      const retry = { idempotencyKey: true, maxAttempts: 1 }
+      const slowReset: Reply = async (...exchange) => {
+        await new Promise((resolve) => setTimeout(resolve, 40))
+        void reset(...exchange)
+      }
+      expect(await replayed({ retry }, slowReset, 'POST')).toMatchObject({ done: 1 })
+      const late = await replayed({ retry }, slowReset, 'POST', { idempotencyKeyLifetimeMs: 20 })
+      expect(late).toMatchObject({ sent: 0, inDoubt: 1 })
     })
   })
 
@@ -297,7 +381,7 @@ describe('replayDeadLetters', () => {
     const record = letter()
     await store.add([record])
     const began = performance.now()
-    expect(await replay({ leaseMs: 200, timeoutMs: 100 })).toMatchObject({ sent: 1, failed: 1 })
+    expect(await replay({ leaseMs: 200, timeoutMs: 100 })).toMatchObject({ sent: 1, later: 1 })
     expect(performance.now() - began).toBeLessThan(1000)
     expect((await store.get(record.id))!.replays).toMatchObject([{ code: 'ERR_TIMEOUT' }])
   })
@@ -323,7 +407,7 @@ describe('replayDeadLetters', () => {
     const stack = resilience({ retry: { initialBackoffMs: 1 } })
     provider.replies = [status(500)]
     await store.add([letter()])
-    expect(await replay({ dispatcher: agent.compose(stack) })).toMatchObject({ failed: 1 })
+    expect(await replay({ dispatcher: agent.compose(stack) })).toMatchObject({ later: 1 })
     expect(provider.received).toHaveLength(1)
     expect((await stack.deadLetters.stats()).total).toBe(0)
     await stack.close()
@@ -354,22 +438,65 @@ describe('replayDeadLetters', () => {
     const told: string[] = []
     const summary = await replay({ dryRun: true, onProgress: (one) => told.push(one.outcome) })
     expect(summary).toMatchObject({ claimed: 3, sent: 0, refused: 1, inDoubt: 1 })
-    expect(told.sort()).toEqual(['in_doubt', 'refused', 'would_send'])
+    expect(told.sort()).toEqual(['in-doubt', 'refused', 'would-send'])
     expect(JSON.stringify(await store.list())).toBe(before)
     expect(provider.received).toHaveLength(0)
   })
 
+  it('says in a dry run what an open or isolated circuit would answer', async () => {
+    const { circuits } = memoryStore()
+    await store.add([letter()])
+    const told: ReplayProgress[] = []
+    const rehearse = (): ReturnType<typeof replay> =>
+      replay({ dryRun: true, circuits, onProgress: (one) => told.push(one) })
+    expect(await rehearse()).toMatchObject({ claimed: 1, later: 0 })
+    await circuits.isolate(provider.url)
+    expect(await rehearse()).toMatchObject({ claimed: 1, later: 1 })
+    expect(told.map(({ outcome, reason }) => [outcome, reason])).toEqual([
+      ['would-send', undefined],
+      ['later', 'circuit-open'],
+    ])
+    expect(told[1]!.message).toBe(`nothing would be sent: the circuit of ${provider.url} is isolated`)
+    await circuits.close()
+  })
+
+  it('leaves the event loop free in a dry run over many entries of a file, and stops at once', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dry-run-'))
+    const file = sqliteStore(join(folder, 'letters.db'))
+    store = file.deadLetters
+    await store.add(Array.from({ length: 3000 }, () => letter()))
+    const stop = new AbortController()
+    let rows = 0
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    // what asks it to stop is heard by the event loop alone, as Ctrl-C is
+    const summary = await replay({
+      dryRun: true,
+      signal: stop.signal,
+      onProgress: () => {
+        if (++rows === 500) setImmediate(() => stop.abort())
+      },
+    })
+    clearInterval(timer)
+    expect(summary.cancelled).toBe(true)
+    expect(rows).toBeGreaterThanOrEqual(500)
+    expect(rows).toBeLessThan(1500)
+    expect(turns).toBeGreaterThan(1)
+    await file.close()
+    await rm(folder, { recursive: true })
+  })
+
   it('rehearses with ids what the run itself would do: what it would leave alone is not told', async () => {
     const elsewhere = makeRecord({ request: { url: 'https://elsewhere.example.com/contacts/1' } })
-    const cut = letter({ replayable: false, notReplayableReason: 'body_too_large' })
+    const cut = letter({ replayable: false, notReplayableReason: 'body-too-large' })
     const held = letter({ timestamp: 1 })
-    const named = letter({ name: 'crm' })
-    const risky = letter({ delivery: 'unknown', request: { method: 'POST' }, name: 'crm' })
+    const named = letter({ integration: 'crm' })
+    const risky = letter({ delivery: 'unknown', request: { method: 'POST' }, integration: 'crm' })
     await store.add([elsewhere, cut, held, named, risky])
     await store.claim({ limit: 1, leaseMs: 60_000, ids: [held.id] })
     const ids = [elsewhere.id, cut.id, held.id, named.id, named.id, risky.id, 'nobody']
     const told: string[][] = [[], []]
-    const options = { ids, filter: { name: 'crm' }, unknownDelivery: 'hold' } as const
+    const options = { ids, filter: { integration: 'crm' }, unknownDelivery: 'hold' } as const
     const rehearsed = await replay({
       ...options,
       dryRun: true,
@@ -381,8 +508,8 @@ describe('replayDeadLetters', () => {
     })
     expect(rehearsed).toMatchObject({ claimed: 2, quarantined: 0, refused: 0, inDoubt: 1 })
     expect(done).toMatchObject({ claimed: 2, quarantined: 0, refused: 0, inDoubt: 1, done: 1 })
-    expect(told[0]!.sort()).toEqual([`${named.id} would_send`, `${risky.id} in_doubt`].sort())
-    expect(told[1]!.sort()).toEqual([`${named.id} done`, `${risky.id} in_doubt`].sort())
+    expect(told[0]!.sort()).toEqual([`${named.id} would-send`, `${risky.id} in-doubt`].sort())
+    expect(told[1]!.sort()).toEqual([`${named.id} done`, `${risky.id} in-doubt`].sort())
     expect((await store.get(elsewhere.id))?.status).toBe('pending')
     const alone = await replay({ ids: [elsewhere.id, cut.id, held.id], dryRun: true })
     expect(alone).toMatchObject({ claimed: 0, quarantined: 0, refused: 0 })
@@ -438,10 +565,16 @@ describe('replayDeadLetters', () => {
   })
 
   it('replays only what the filter selects, up to the limit', async () => {
-    await store.add([letter({ name: 'a' }), letter({ name: 'b' }), letter({ name: 'b' })])
-    expect(await replay({ filter: { name: 'b' }, limit: 1, concurrency: 4 })).toMatchObject({ done: 1 })
-    expect(await replay({ filter: { name: 'b' } })).toMatchObject({ done: 1 })
-    expect((await store.list()).items.map((item) => item.name)).toEqual(['a'])
+    await store.add([
+      letter({ integration: 'a' }),
+      letter({ integration: 'b' }),
+      letter({ integration: 'b' }),
+    ])
+    expect(await replay({ filter: { integration: 'b' }, limit: 1, concurrency: 4 })).toMatchObject({
+      done: 1,
+    })
+    expect(await replay({ filter: { integration: 'b' } })).toMatchObject({ done: 1 })
+    expect((await store.list()).items.map((item) => item.integration)).toEqual(['a'])
   })
 
   it('replays the entries of an ordering key in their order, one after the other', async () => {
@@ -461,12 +594,12 @@ describe('replayDeadLetters', () => {
   })
 
   it('goes on with the others when a progress listener or the credentials throw', async () => {
-    const bad = letter({ name: 'bad' })
-    await store.add([bad, letter({ name: 'good' })])
+    const bad = letter({ integration: 'bad' })
+    await store.add([bad, letter({ integration: 'good' })])
     const warned = new Promise((resolve) => process.once('warning', resolve))
     const summary = await replay({
       credentials: (record) => {
-        if (record.name === 'bad') throw new Error('no token')
+        if (record.integration === 'bad') throw new Error('no token')
         return {}
       },
       onProgress: () => {
@@ -549,10 +682,11 @@ describe('replayDeadLetters', () => {
     [{ missingHeaders: 1 }, '`missingHeaders` must be one of refuse, send, got 1'],
     [{ dryRun: 'yes' }, '`dryRun` must be true or false, got "yes"'],
     [{ signal: {} }, '`signal` must be an AbortSignal'],
+    [{ circuits: {} }, '`circuits` must be circuits, as `stack.circuits`, got an object'],
     [{ dispatcher: {} }, '`dispatcher` must be an undici Dispatcher'],
     [{ credentials: {} }, '`credentials` must be a function, got an object'],
     [{ limit: 0 }, '`limit` must be an integer >= 1, got 0'],
-    [{ retry: 1 }, '`replay` has no option `retry`'],
+    [{ retry: 1 }, '`replayDeadLetters` has no option `retry`'],
   ])('refuses %j', async (options, message) => {
     await expect(replay(options as never)).rejects.toThrow(message)
   })
@@ -562,7 +696,7 @@ describe('hostile entries', () => {
   async function outcomes(record: DeadLetterRecord): Promise<{ asked: number; told: ReplayProgress[] }> {
     let asked = 0
     const told: ReplayProgress[] = []
-    store = memoryDeadLetters()
+    store = localDeadLetters()
     await store.add([record])
     await replay({
       ids: [record.id],

@@ -89,13 +89,13 @@ describe('the final response', () => {
     expect(response.headers.get('x-request-id')).toBe('abc')
     expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
     expect(await response.text()).toBe('still down')
-    expect(provider.received).toHaveLength(4)
+    expect(provider.received).toHaveLength(5)
   })
 
   it('is the network error itself when there was no response', async () => {
     provider.replies = [reset]
     await expect(send()).rejects.toMatchObject({ name: 'TypeError', cause: { code: 'ECONNRESET' } })
-    expect(provider.received).toHaveLength(4)
+    expect(provider.received).toHaveLength(5)
   })
 })
 
@@ -177,11 +177,11 @@ describe('per-call options', () => {
     await withCallOptions({ retry: { maxAttempts: 2 } }, () => send())
     expect(provider.received).toHaveLength(3)
     await send()
-    expect(provider.received).toHaveLength(7)
+    expect(provider.received).toHaveLength(8)
   })
 
   it.each([
-    [{ retry: { maxAttempts: 0 } }, '`maxAttempts` must be an integer >= 1, got 0'],
+    [{ retry: { maxAttempts: 0 } }, '`retry.maxAttempts` must be an integer >= 1, got 0'],
     [{ idempotencyKey: 'a b' }, '`idempotencyKey` must be visible ASCII without spaces, got "a b"'],
     [{ idempotencyKey: 'a\r\nx: y' }, 'visible ASCII'],
     [{ deadLetter: true }, '`deadLetter` must be false or left out, got true'],

@@ -121,8 +121,19 @@ describe('an interceptor under ours', () => {
     provider.start([status(404)])
     for (let call = 0; call < 4; call++) await expect(request(provider.url, { dispatcher })).rejects.toThrow()
     expect(stack.circuits.state(provider.url)).toMatchObject({ state: 'closed', failures: 0 })
+    expect((await stack.deadLetters.list()).items).toEqual([])
     provider.start([status(503), ok])
     expect((await request(provider.url, { dispatcher })).statusCode).toBe(200)
+    await dispatcher.close()
+  })
+
+  it('that makes errors of responses does not hide from us how long the provider asked to wait', async () => {
+    const dispatcher = new Agent().compose(interceptors.responseError(), resilience({ retry: quick }))
+    provider.start([status(429, { 'Retry-After-Ms': '400' }), ok])
+    const { statusCode } = await request(provider.url, { method: 'POST', body: 'order', dispatcher })
+    expect(statusCode).toBe(200)
+    const [first, second] = provider.received.map(({ at }) => at)
+    expect(second! - first!).toBeGreaterThanOrEqual(400)
     await dispatcher.close()
   })
 
@@ -144,16 +155,11 @@ describe('an interceptor under ours', () => {
     const error = (await withCallOptions({ idempotencyKey: 'order-1' }, () =>
       client.request('/', { method: 'POST', body: 'x' }),
     ).catch((failure: unknown) => failure)) as { attempts: number; deadLetterId: string }
-    expect(error.attempts).toBe(4)
+    expect(error.attempts).toBe(5)
     expect((await client.deadLetters.list()).items.map(({ id }) => id)).toEqual([error.deadLetterId])
-    expect(tokens.received.map(({ headers }) => headers['idempotency-key'])).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-    ])
+    expect(tokens.received.map(({ headers }) => headers['idempotency-key'])).toEqual(Array(5).fill(undefined))
     expect(provider.received.map(({ headers }) => headers['idempotency-key'])).toEqual(
-      Array(4).fill('order-1'),
+      Array(5).fill('order-1'),
     )
     await client.close()
     await tokens.close()
@@ -328,9 +334,9 @@ it('a proxy that refuses the tunnel is a failure to connect, not an abort', asyn
   await expect(request(provider.url, { method: 'POST', body: 'x', dispatcher })).rejects.toThrow(
     'Proxy response (502)',
   )
-  expect(count).toBe(4)
-  expect((await stack.deadLetters.list()).items[0]).toMatchObject({ delivery: 'not_sent' })
-  expect(stack.circuits.state(provider.url).failures).toBe(4)
+  expect(count).toBe(5)
+  expect((await stack.deadLetters.list()).items[0]).toMatchObject({ delivery: 'not-sent' })
+  expect(stack.circuits.state(provider.url).failures).toBe(5)
   await agent.destroy()
   proxy.close()
 })

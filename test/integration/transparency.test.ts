@@ -15,8 +15,8 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { retry } from '../../src/retry/interceptor.ts'
 import { timeout } from '../../src/timeout/interceptor.ts'
-import { ok, type Provider, startProvider, status } from '../support/provider.ts'
 import { selfSigned } from '../support/certificate.ts'
+import { ok, type Provider, startProvider, status } from '../support/provider.ts'
 import { via } from '../support/via.ts'
 
 const quick = { initialBackoffMs: 1 }

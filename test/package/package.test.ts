@@ -1,44 +1,32 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Installed, installed, root } from './installed.ts'
 
 const run = promisify(execFile)
-const root = join(import.meta.dirname, '..', '..')
 const bin = (name: string) => join(root, 'node_modules', '.bin', name)
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
-  exports: Record<string, { default: string } | string>
+  exports: Record<string, { import: { default: string } } | string>
   dependencies?: Record<string, string>
 }
 const entries = Object.entries(manifest.exports).filter(([, target]) => typeof target === 'object') as [
   string,
-  { types: string; default: string },
+  { import: { default: string } },
 ][]
 
-/** An application that has installed the tarball, with the peers that it wants. */
+let at: Installed
 let application: string
 let tarball: string
 beforeAll(async () => {
-  application = await mkdtemp(join(tmpdir(), 'undici-resilience-package-'))
-  const { stdout } = await run(
-    'npm',
-    ['pack', '--json', '--ignore-scripts', '--pack-destination', application],
-    { cwd: root },
-  )
-  const [packed] = Object.values(JSON.parse(stdout) as Record<string, { filename: string }>)
-  tarball = join(application, packed!.filename)
-  const installed = join(application, 'node_modules', 'undici-resilience')
-  await mkdir(installed, { recursive: true })
-  await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', installed])
-  await writeFile(join(application, 'package.json'), '{"type":"module"}')
-  await cp(join(root, 'node_modules', 'undici'), join(application, 'node_modules', 'undici'), {
-    recursive: true,
-  })
+  at = await installed()
+  application = at.folder
+  tarball = at.tarball
 })
-afterAll(() => rm(application, { recursive: true }))
+afterAll(() => at.dispose())
 
 const node = (code: string) =>
   run(process.execPath, ['--input-type=module', '-e', code], { cwd: application })
@@ -46,7 +34,7 @@ const node = (code: string) =>
 describe('the published package', () => {
   it('is found right by publint and by arethetypeswrong', async () => {
     await run(bin('publint'), ['--strict', root])
-    await run(bin('attw'), ['--profile', 'esm-only', tarball])
+    await run(bin('attw'), ['--profile', 'node16', tarball])
   })
 
   it('has no runtime dependencies', () => {
@@ -59,6 +47,7 @@ describe('the published package', () => {
     )
     expect(stderr).toBe('')
     expect(stdout.trim().split(' ')).toEqual([
+      'BulkheadFullError',
       'CircuitBreaker',
       'CircuitBreakerOpenError',
       'DeadLetterFormatError',
@@ -67,14 +56,23 @@ describe('the published package', () => {
       'RequestTimeoutError',
       'ResilientHttpClient',
       'SealError',
+      'ShutdownError',
+      'bulkhead',
       'channels',
       'circuitBreaker',
+      'createOutbox',
       'deadLetter',
+      'decodeDeadLetter',
+      'encodeDeadLetter',
+      'forwardDeadLetters',
       'isIntegrationError',
       'memoryStore',
+      'rateLimit',
+      'replayDeadLetter',
       'replayDeadLetters',
       'resilience',
       'retry',
+      'startForwarder',
       'startReplayer',
       'timeout',
       'withCallOptions',
@@ -82,9 +80,28 @@ describe('the published package', () => {
     ])
   })
 
-  it.each(entries)('bundles %s without a client of a store or a logger', async (specifier, target) => {
-    const { metafile } = await build({
-      entryPoints: [join(root, target.default)],
+  it.each(entries)(
+    'offers %s as what Node and bundlers ask for, in files that are there',
+    (specifier, target) => {
+      const name = target.import.default.replace(/^\.\/dist\/(.*)\.js$/, '$1')
+      const module = `./dist/esm/${name}.js`
+      const [ofImport, ofRequire] = [`./dist/${name}.d.ts`, `./dist/${name}.d.cts`]
+      expect(manifest.exports[specifier]).toEqual({
+        import: { types: ofImport, module, default: `./dist/${name}.js` },
+        require: { types: ofRequire, module, default: `./dist/${name}.cjs` },
+      })
+      for (const file of [ofImport, ofRequire, module, `./dist/${name}.js`, `./dist/${name}.cjs`]) {
+        expect(existsSync(join(application, 'node_modules', 'undici-resilience', file)), file).toBe(true)
+      }
+    },
+  )
+
+  it.each(entries)('bundles %s without a client of a store or a logger', async (specifier) => {
+    const { metafile, outputFiles } = await build({
+      stdin: {
+        contents: `export * from '${specifier.replace('.', 'undici-resilience')}'`,
+        resolveDir: application,
+      },
       bundle: true,
       write: false,
       metafile: true,
@@ -98,8 +115,13 @@ describe('the published package', () => {
         imports.filter(({ external }) => external).map(({ path }) => path),
       ),
     )
-    for (const client of ['ioredis', 'pino', 'pg']) expect(imported).not.toContain(client)
-    expect(imported.has('node:sqlite')).toBe(specifier === './sqlite')
+    for (const client of ['ioredis', 'pino', 'pg', 'amqplib', 'bullmq']) {
+      expect(imported).not.toContain(client)
+    }
+    expect(imported).not.toContain('node:sqlite')
+    expect(
+      outputFiles[0]!.text.includes("('node:sqlite')") || outputFiles[0]!.text.includes('("node:sqlite")'),
+    ).toBe(specifier === './sqlite')
   })
 
   it('brings its command line, with nothing to install for SQLite', async () => {
@@ -127,13 +149,19 @@ describe('the published package', () => {
     expect(stdout.trim()).toBe('true')
   })
 
+  it.each(['undici-resilience', 'undici-resilience/sqlite', 'undici-resilience/dist/cli.js'])(
+    'says in a sentence that Node 20 is too old, when %s is loaded',
+    async (entry) => {
+      const path = entry.endsWith('.js') ? `./node_modules/${entry}` : entry
+      const { stderr } = await node(`
+        Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.5' } })
+        await import('${path}')`).catch((error: { stderr: string }) => error)
+      expect(stderr).toContain('undici-resilience needs Node.js 22.19 or later, got 20.19.5\n')
+    },
+  )
+
   it('compiles under the strict settings of a consumer, with undici 8 and its types', async () => {
-    await symlink(join(root, 'node_modules', '@types'), join(application, 'node_modules', '@types'))
-    await symlink(join(root, 'node_modules', 'ioredis'), join(application, 'node_modules', 'ioredis'))
-    await symlink(
-      join(root, 'node_modules', 'undici-types'),
-      join(application, 'node_modules', 'undici-types'),
-    )
+    await at.link('@types', 'ioredis', 'undici-types')
     await writeFile(
       join(application, 'tsconfig.json'),
       JSON.stringify({

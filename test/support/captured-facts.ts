@@ -1,10 +1,10 @@
-import { responseOutcome } from '../../src/call/outcome.ts'
-import type { CapturedFacts } from '../../src/dead-letter/capture.ts'
+import type { CapturedFacts } from '../../src/dead-letter/capture/record-of-call.ts'
+import { responseOutcome } from '../../src/http/outcome.ts'
 
 /** What is known of a call that ended with a 503 and sent no body. */
 export const capturedFacts: CapturedFacts = {
   id: 'id',
-  name: 'crm',
+  integration: 'crm',
   now: 1_800_000_000_000,
   method: 'POST',
   url: 'https://a.test/',
@@ -15,6 +15,7 @@ export const capturedFacts: CapturedFacts = {
   givenUp: undefined,
   outcome: responseOutcome(503, {}),
   responseBody: undefined,
+  bodyWithoutWords: false,
   repeatable: false,
   idempotencyKey: undefined,
   orderingKey: undefined,

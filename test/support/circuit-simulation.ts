@@ -1,12 +1,22 @@
-import type { CircuitBackend, CircuitRequest, Scheduler, Timed } from '../../src/circuit/backend.ts'
-import type { Circuit, Probe } from '../../src/circuit/circuit.ts'
-import * as machine from '../../src/circuit/machine.ts'
-import type { CircuitPolicy } from '../../src/circuit/policy.ts'
-import { isProbe, isRefusal } from '../../src/circuit/refusal.ts'
-import { SharedCircuits } from '../../src/circuit/shared-circuits.ts'
+import { go, type Probe } from '../../src/circuit/admission.ts'
+import type { Circuit } from '../../src/circuit/circuit.ts'
+import * as machine from '../../src/circuit/machine/machine.ts'
+import type { CircuitPolicy } from '../../src/circuit/machine/policy.ts'
+import {
+  createMachine,
+  type Lease,
+  type Machine,
+  type Step,
+  type View,
+  viewOf,
+} from '../../src/circuit/machine/state.ts'
+import type { CircuitBackend, CircuitRequest, Timed } from '../../src/circuit/shared/backend.ts'
+import { SharedCircuits } from '../../src/circuit/shared/shared-circuits.ts'
+import type { Scheduler } from '../../src/time/clock.ts'
 import { seeded } from './random.ts'
+import { settled, VirtualClock } from './virtual-clock.ts'
 
-export interface SimulationOptions {
+interface SimulationOptions {
   readonly seed: number
   readonly steps: number
   readonly processes: number
@@ -27,63 +37,6 @@ export interface SimulationReport {
   readonly healedInMs: number
   /** How often each thing happened: a simulation in which nothing happens proves nothing. */
   readonly events: Readonly<Record<string, number>>
-}
-
-interface Task {
-  readonly at: number
-  readonly order: number
-  readonly run: () => void
-  cancelled: boolean
-}
-
-/** Virtual time: tasks by time, then by order of arrival. */
-class Clock {
-  now = 0
-  #order = 0
-  readonly #heap: Task[] = []
-
-  after(ms: number, run: () => void): () => void {
-    const task: Task = { at: this.now + Math.max(0, ms), order: this.#order++, run, cancelled: false }
-    const heap = this.#heap
-    heap.push(task)
-    for (let at = heap.length - 1; at > 0;) {
-      const parent = (at - 1) >> 1
-      if (!sooner(heap[at]!, heap[parent]!)) break
-      ;[heap[at], heap[parent]] = [heap[parent]!, heap[at]!]
-      at = parent
-    }
-    return () => void (task.cancelled = true)
-  }
-
-  /** Runs the next task. */
-  step(): boolean {
-    const heap = this.#heap
-    for (;;) {
-      const first = heap[0]
-      if (first === undefined) return false
-      const last = heap.pop()!
-      if (heap.length > 0) {
-        heap[0] = last
-        for (let at = 0; ;) {
-          let least = at
-          for (const child of [2 * at + 1, 2 * at + 2]) {
-            if (child < heap.length && sooner(heap[child]!, heap[least]!)) least = child
-          }
-          if (least === at) break
-          ;[heap[at], heap[least]] = [heap[least]!, heap[at]!]
-          at = least
-        }
-      }
-      if (first.cancelled) continue
-      this.now = first.at
-      first.run()
-      return true
-    }
-  }
-}
-
-function sooner(a: Task, b: Task): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order)
 }
 
 interface Process {
@@ -109,20 +62,20 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   let pushLoss = loss
   const chance = seeded(options.seed)
   const between = (low: number, high: number): number => low + chance() * (high - low)
-  const clock = new Clock()
+  const clock = new VirtualClock(0, chance)
   const events: Record<string, number> = {}
   const note = (what: string): void => void (events[what] = (events[what] ?? 0) + 1)
   // also thrown by the main loop: a rejection of an application's call would be lost
   let violation: Error | undefined
   const fail = (what: string): never => {
-    violation ??= new Error(`seed ${options.seed}, ${Math.round(clock.now)} ms: ${what}`)
+    violation ??= new Error(`seed ${options.seed}, ${Math.round(clock.now())} ms: ${what}`)
     throw violation
   }
-  const serverNow = (): number => EPOCH_START + clock.now
+  const serverNow = (): number => EPOCH_START + clock.now()
 
   // the server: the machine, its history for rollbacks, and what the invariants need
-  let server = machine.createMachine(policy)
-  let backup = structuredCloneOf(server)
+  let server = createMachine(policy)
+  let backup = rolledBack(server)
   let down: 'no' | 'refusing' | 'frozen' = 'no'
   const frozen: (() => void)[] = []
   const processes: Process[] = []
@@ -141,12 +94,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   /** Probes that run in living processes, by token. */
   const flying = new Set<string>()
 
-  function onServer<T extends { view: machine.View; status: machine.SyncStatus }>(operation: () => T): T {
+  function onServer<T extends { view: View; status: machine.SyncStatus }>(operation: () => T): T {
     const before = { epoch: server.epoch, phase: server.phase, override: server.override }
     const reply = operation()
     if (server.epoch === before.epoch) return reply
     transitions += 1
-    disturbedAt = clock.now
+    disturbedAt = clock.now()
     note(`server ${before.phase.state} -> ${server.phase.state}`)
     if (reply.status !== 'adopted') {
       if (server.epoch <= highestMinted) fail(`epoch ${server.epoch} was minted after ${highestMinted}`)
@@ -172,11 +125,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       }
     }
     highestMinted = Math.max(highestMinted, server.epoch)
-    const view = machine.viewOf(server, serverNow())
+    const view = viewOf(server, serverNow())
     for (const process of processes) {
       if (chance() < pushLoss) note('push lost')
-      else
+      else {
         clock.after(between(0.1, 3), () => process.alive && process.circuits.pushed(KEY, view, serverNow()))
+      }
     }
     return reply
   }
@@ -207,25 +161,23 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
   const timed = <T>(reply: T): Timed<T> => ({ ...reply, serverMs: serverNow() })
 
-  function makeBackend(by: () => string): CircuitBackend {
+  function makeBackend(by: string): CircuitBackend {
+    const step = (view: View): Step => ({ policy, now: serverNow(), view, by })
     return {
       idOf: (key) => key,
       flush: (requests) =>
         Promise.all(
           requests.map(({ counts, view }) =>
-            command(() =>
-              timed(onServer(() => machine.flush(server, policy, serverNow(), view, by(), counts))),
-            ).catch((error: unknown) => error as Error),
+            command(() => timed(onServer(() => machine.flush(server, step(view), counts)))).catch(
+              (error: unknown) => error as Error,
+            ),
           ),
         ),
       acquire: ({ view }: CircuitRequest, token, renew) =>
         command(() => {
           const reply = onServer(() => {
-            const held =
-              server.phase.state === 'half-open'
-                ? new Map(server.phase.leases)
-                : new Map<string, machine.Lease>()
-            const answer = machine.acquire(server, policy, serverNow(), view, by(), token, renew)
+            const held = server.phase.state === 'half-open' ? [...server.phase.leases] : []
+            const answer = machine.acquire(server, step(view), token, renew)
             if (server.phase.state === 'half-open') checkGrant(held, token, answer)
             return answer
           })
@@ -236,52 +188,53 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
           const { epoch, phase } = server
           const successes = phase.state === 'half-open' ? phase.successes : 0
           const reply = onServer(() => {
-            if (result === 'ok' && phase.state === 'half-open' && live(phase.leases.get(token)))
+            if (result === 'ok' && phase.state === 'half-open' && live(leaseOf(phase.leases, token))) {
               round(epoch).ok += 1
-            return machine.report(server, policy, serverNow(), view, by(), token, result)
+            }
+            return machine.report(server, step(view), token, result)
           })
           if (reply.result === 'void') {
             round(epoch).returned += 1
             if (server.epoch !== epoch) fail('a cancelled probe moved the circuit')
-            if (server.phase.state !== 'half-open' || server.phase.successes !== successes)
+            if (server.phase.state !== 'half-open' || server.phase.successes !== successes) {
               fail('a cancelled probe counted')
+            }
           }
           return timed(reply)
         }),
       control: ({ view }, action) =>
         command(() => {
           controlling = true
-          const reply = timed(
-            onServer(() => machine.control(server, policy, serverNow(), view, by(), action)),
-          )
+          const reply = timed(onServer(() => machine.control(server, step(view), action)))
           controlling = false
           return reply
         }),
     }
   }
 
-  const live = (lease: machine.Lease | undefined): boolean =>
+  const live = (lease: Lease | undefined): boolean =>
     lease !== undefined && lease.expiresAt > Math.floor(serverNow())
 
-  function checkGrant(held: Map<string, machine.Lease>, token: string, answer: machine.AcquireReply): void {
+  const leaseOf = (leases: readonly Lease[], token: string): Lease | undefined =>
+    leases.find((lease) => lease.token === token)
+
+  function checkGrant(held: readonly Lease[], token: string, answer: machine.AcquireReply): void {
     if (server.phase.state !== 'half-open') return
     const { leases } = server.phase
-    const lived = [...leases.values()].filter(live).length
+    const lived = leases.filter(live).length
     if (lived > policy.halfOpenMaxAttempts) fail(`${lived} leases at once`)
     if (answer.result === 'denied') {
-      for (const [name, lease] of leases) {
-        if (lease.expiresAt !== held.get(name)?.expiresAt) fail('a denial changed a lease')
+      for (const lease of leases) {
+        if (lease.expiresAt !== leaseOf(held, lease.token)?.expiresAt) fail('a denial changed a lease')
       }
       return
     }
-    if (held.has(token)) return
+    if (leaseOf(held, token) !== undefined) return
     const facts = round(server.epoch)
     facts.grants += 1
     grantedIn.set(token, server.epoch)
-    for (const lease of held.values()) if (!live(lease)) facts.returned += 1
-    const overdue = [...held.values()].filter(
-      (lease) => live(lease) && lease.grantedAt + policy.leaseMs <= serverNow(),
-    )
+    for (const lease of held) if (!live(lease)) facts.returned += 1
+    const overdue = held.filter((lease) => live(lease) && lease.grantedAt + policy.leaseMs <= serverNow())
     facts.overdue = Math.max(facts.overdue, overdue.length)
     const bound = policy.halfOpenMaxAttempts + facts.returned + facts.overdue
     if (facts.grants > bound) fail(`${facts.grants} grants in one round, at most ${bound} expected`)
@@ -292,7 +245,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   function start(skew: number): Process {
     const name = `p${names++}`
     const scheduler: Scheduler = {
-      now: () => clock.now + 5_000,
+      now: () => clock.now() + 5_000,
       after: (ms, task) => clock.after(ms, task),
       random: chance,
     }
@@ -305,11 +258,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       by: name,
       offset: EPOCH_START - 5_000 + skew,
     }
-    const circuits = new SharedCircuits(
-      makeBackend(() => name),
-      settings,
-      scheduler,
-    )
+    const circuits = new SharedCircuits(makeBackend(name), settings, scheduler)
     circuits.onChange(({ type, event }) => {
       if (type === 'circuit' && event.here) note(`told here ${event.from} -> ${event.to}`)
       else note(`told ${type}`)
@@ -338,9 +287,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   async function call(process: Process): Promise<void> {
     const { circuit } = process
     const wasPassing = circuit.passing
-    const admission = wasPassing ? undefined : await circuit.admit(clock.now + 5_000)
+    const admission = wasPassing ? go : await circuit.admit(clock.now() + 5_000)
     if (!process.alive) return
-    if (isRefusal(admission)) {
+    if (admission.kind === 'refused') {
       counted.refused += 1
       if (circuit.machine.override === 'forced-closed' && wasPassing) fail('refused while forced closed')
       return
@@ -350,7 +299,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     if (circuit.machine.override === 'isolated' && wasPassing) fail('admitted while isolated')
     const cancelled = chance() < 0.1
     const duration = chance() < 0.05 ? between(policy.leaseMs / 2, policy.leaseMs * 2.5) : between(2, 60)
-    if (!isProbe(admission)) {
+    if (admission.kind === 'go') {
       clock.after(duration, () => {
         if (!process.alive || cancelled) return
         if (providerDown) circuit.failed(generation, 1, 0)
@@ -381,7 +330,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       over = true
       flying.delete(admission.token)
       if (!process.alive) return
-      process.circuit.settle(admission, cancelled ? 'void' : providerDown ? 'fail' : 'ok')
+      process.circuit.report(admission, cancelled ? 'void' : providerDown ? 'fail' : 'ok')
     })
   }
 
@@ -396,11 +345,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     if (down !== 'no') return
     down = kind
     note(kind)
-    if (kind === 'refusing')
+    if (kind === 'refusing') {
       for (const { circuits } of processes) circuits.disconnected(new Error('connection lost'))
+    }
     clock.after(ms, () => {
       down = 'no'
-      disturbedAt = clock.now
+      disturbedAt = clock.now()
       for (const arrive of frozen.splice(0)) arrive()
       if (kind === 'refusing') for (const { circuits, alive } of processes) if (alive) circuits.connected()
     })
@@ -411,10 +361,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       if (!calls) return
       const dice = chance()
       if (dice < 0.15) {
-        server = machine.createMachine(policy)
+        server = createMachine(policy)
         note('wiped')
       } else if (dice < 0.3) {
-        server = structuredCloneOf(backup)
+        server = rolledBack(backup)
         note('rolled back')
       } else if (dice < 0.45) outage('refusing', between(200, 5_000))
       else if (dice < 0.6) outage('frozen', between(100, 5_000))
@@ -430,7 +380,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         note('operator')
         clock.after(between(100, 3_000), () => void processes[0]!.circuits.reset(KEY))
       } else {
-        backup = structuredCloneOf(server)
+        backup = rolledBack(server)
         note('backed up')
       }
       trouble()
@@ -451,25 +401,26 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   }
 
   function checkBounds(): void {
-    if (server.phase.state === 'half-open' && server.phase.leases.size > policy.halfOpenMaxAttempts)
+    if (server.phase.state === 'half-open' && server.phase.leases.length > policy.halfOpenMaxAttempts) {
       fail('too many leases')
-    if (server.reporters.size > 64) fail('too many reporters')
+    }
+    if (server.reporters.length > 64) fail('too many reporters')
   }
 
   // peace: commands arrive, nobody calls, and not one push does; the views must come together by themselves
   calls = false
   loss = 0
   pushLoss = 1
-  const peace = clock.now
+  const peace = clock.now()
   let agreedAt: number | undefined
-  while (clock.now < peace + 20_000) {
+  while (clock.now() < peace + 20_000) {
     if (!clock.step()) break
     await settled()
     const agreed =
       down === 'no' &&
       processes.every(({ circuit }) => circuit.machine.epoch === server.epoch && !circuit.shared?.degraded)
     if (!agreed) agreedAt = undefined
-    else agreedAt ??= clock.now
+    else agreedAt ??= clock.now()
   }
   if (agreedAt === undefined) {
     const views = processes.map(
@@ -493,19 +444,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   }
 }
 
-/** Lets everything that promises have in hand happen before time goes on. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}
-
-function structuredCloneOf(source: machine.Machine): machine.Machine {
-  const phase =
-    source.phase.state === 'half-open'
-      ? { ...source.phase, leases: new Map(source.phase.leases) }
-      : { ...source.phase }
-  // the window of a rolled-back server is lost: it only makes the copy forget, which is what replication does
-  const copy = machine.createMachine(simulationPolicy)
-  return { ...copy, ...source, phase, window: copy.window, reporters: new Map(source.reporters) }
+/** The window of a rolled-back server is lost: it only makes the copy forget, which is what replication does. */
+function rolledBack(source: Machine): Machine {
+  const { epoch, phase, trips, override, by, reporters } = structuredClone(source)
+  return { ...createMachine(simulationPolicy), epoch, phase, trips, override, by, reporters }
 }
 
 /** Short times, so that much happens in few steps. */
@@ -522,4 +464,6 @@ export const simulationPolicy: CircuitPolicy = {
   quorum: 1,
   probeTimeoutMs: 60_000,
   leaseMs: 1_000,
+  maxWaitMs: 0,
+  maxWaiting: 0,
 }

@@ -11,7 +11,7 @@ export interface CliResult {
   json(): Record<string, unknown>[]
 }
 
-export interface CliOptions {
+interface CliOptions {
   env?: Record<string, string>
   input?: string | Uint8Array
   /** Is handed the process once it has started. */

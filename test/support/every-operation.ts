@@ -1,5 +1,5 @@
-import type { DeadLetterStore } from '../../src/dead-letter/store.ts'
-import { makeRecord } from '../contracts/dead-letter-records.ts'
+import type { DeadLetterStore } from '../../src/dead-letter/store/store.ts'
+import { makeRecord } from '../../src/testing/contracts/records.ts'
 
 /** Calls every operation of a dead-letter store in the ways in which it goes; rejects when one of them is not allowed. */
 export async function everyOperation(store: DeadLetterStore): Promise<void> {
@@ -15,13 +15,13 @@ export async function everyOperation(store: DeadLetterStore): Promise<void> {
     { outcome: 'done', replay },
     { outcome: 'failed', replay, delayMs: 0, maxReplays: 9 },
     { outcome: 'later', delayMs: 0 },
-    { outcome: 'in_doubt', replay, note: 'perhaps' },
+    { outcome: 'in-doubt', replay, note: 'perhaps' },
     { outcome: 'quarantined', replay, note: 'never' },
   ] as const
   for (const [at, { id, fence }] of items.entries()) {
     await store.settle(id, fence, outcomes[at % outcomes.length]!)
   }
-  await store.claim({ limit: 1, leaseMs: 1, filter: { name: records[0]!.name } })
+  await store.claim({ limit: 1, leaseMs: 1, filter: { integration: records[0]!.integration } })
   await store.claim({ limit: 1, leaseMs: 1, ids: [records[3]!.id] })
   await store.claim({ limit: 1, leaseMs: 1, purpose: 'transfer' })
   await store.requeue(items.map(({ id }) => id))

@@ -1,8 +1,7 @@
-import { Cluster, Redis } from 'ioredis'
 import { Agent, request } from 'undici'
 import { circuitBreaker, type CircuitBreakerOptions } from '../../src/circuit/interceptor.ts'
 import { CircuitBreakerOpenError } from '../../src/errors.ts'
-import { redisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
+import { fleetServer } from './fleet-server.ts'
 import type { FleetCommand, FleetReport, FleetSettings } from './fleet.ts'
 
 // One process of a fleet: calls the provider through a breaker whose circuit all processes share, as told by its parent.
@@ -15,19 +14,13 @@ if (settings.skewMs !== undefined) {
   Object.defineProperty(performance, 'timeOrigin', { value: timeOrigin + skewMs })
   Date.now = () => now() + skewMs
 }
-const redis =
-  settings.ports.length > 1
-    ? new Cluster(
-        settings.ports.map((port) => ({ host: '127.0.0.1', port })),
-        { lazyConnect: true },
-      )
-    : new Redis(settings.ports[0] ?? 0, '127.0.0.1', { lazyConnect: true })
-const store = redisStore(redis, settings.store as RedisStoreOptions)
+const server = fleetServer(settings.place, settings.store)
+const { store } = server
 const breaker = circuitBreaker({ ...(settings.breaker as CircuitBreakerOptions), store })
 const agent = new Agent({ connections: 50 })
 const dispatcher = agent.compose(breaker)
 const key = settings.provider
-/** The clock that Redis's epochs are made of: microseconds since 1970, true whatever the skew. */
+/** The clock that the server's epochs are made of: microseconds since 1970, true whatever the skew. */
 const trueOrigin = performance.timeOrigin - (settings.skewMs ?? 0)
 const micros = (): number => Math.round((trueOrigin + performance.now()) * 1_000)
 
@@ -36,8 +29,9 @@ const send = (message: object): void => void process.send?.(message)
 
 store.circuits.onChange(({ type, event }) => {
   if (type === 'circuit' && event.key === key) send({ type: 'circuit', at: micros(), event: { ...event } })
-  if (type === 'store')
+  if (type === 'store') {
     send({ type: 'store', at: micros(), degraded: event.degraded, error: String(event.error) })
+  }
 })
 
 async function call(): Promise<void> {
@@ -50,23 +44,29 @@ async function call(): Promise<void> {
   } catch (error) {
     if (error instanceof CircuitBreakerOpenError) {
       report.refused += 1
-      // a refusal may wait for Redis when half-open, never longer than the command timeout
+      // a refusal may wait for the store when half-open, never longer than the command timeout
       report.slowestMs = Math.max(report.slowestMs, performance.now() - start)
     } else if (report.unexpected.length < 20) report.unexpected.push(String(error))
   }
 }
 
+const underWay = new Set<Promise<void>>()
+function begin(): void {
+  const one = call().finally(() => underWay.delete(one))
+  underWay.add(one)
+}
+
 let timer: NodeJS.Timeout | undefined
-let bare: Redis | undefined
-let listener: Redis | undefined
 const commands: Record<FleetCommand['type'], (command: FleetCommand) => unknown> = {
   calls: ({ everyMs = 0 }) => {
     clearInterval(timer)
-    if (everyMs > 0) timer = setInterval(() => void call(), everyMs)
+    if (everyMs > 0) timer = setInterval(begin, everyMs)
   },
   burst: async ({ count = 1 }) => {
     for (let index = 0; index < count; index++) await call()
   },
+  // the calls that are under way now, not those that begin meanwhile
+  settled: () => Promise.all(underWay),
   state: () => breaker.circuits.state(key),
   report: () => report,
   isolate: () => breaker.circuits.isolate(key),
@@ -75,25 +75,13 @@ const commands: Record<FleetCommand['type'], (command: FleetCommand) => unknown>
     // messages of the channel get lost
     ;(store.circuits as unknown as { pushed: () => boolean }).pushed = () => true
   },
-  // what Redis and this machine take for a message without anything of ours
-  listen: async () => {
-    bare = new Redis(settings.ports[0] ?? 0, '127.0.0.1')
-    listener = bare.duplicate()
-    listener.on('message', (_channel: string, sent: string) =>
-      send({ type: 'message', micros: micros() - Number(sent) }),
-    )
-    await listener.subscribe('bare')
-  },
-  publish: () =>
-    bare?.eval(
-      "local t = redis.call('TIME') return redis.call('PUBLISH', 'bare', t[1] .. string.format('%06d', t[2]))",
-      0,
-    ),
+  // what the server and this machine take for a message without anything of ours
+  listen: () => server.listen((sent) => send({ type: 'message', micros: micros() - sent })),
+  publish: () => server.publish(),
   close: async () => {
     clearInterval(timer)
-    bare?.disconnect()
-    listener?.disconnect()
     await store.close()
+    await server.close()
     await agent.destroy()
     process.disconnect()
   },

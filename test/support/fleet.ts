@@ -1,14 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { CircuitSnapshot } from '../../src/circuit/store.ts'
 import type { CircuitChangedEvent } from '../../src/telemetry/channels.ts'
+import type { FleetPlace } from './fleet-server.ts'
 
 export interface FleetSettings {
-  /** Of one server, or of the masters of a cluster. */
-  readonly ports: readonly number[]
+  readonly place: FleetPlace
   /** The provider's origin: the circuit's key. */
   readonly provider: string
   readonly breaker: object
@@ -17,7 +17,17 @@ export interface FleetSettings {
 
 export interface FleetCommand {
   readonly type:
-    'calls' | 'burst' | 'state' | 'report' | 'isolate' | 'reset' | 'deaf' | 'listen' | 'publish' | 'close'
+    | 'calls'
+    | 'burst'
+    | 'settled'
+    | 'state'
+    | 'report'
+    | 'isolate'
+    | 'reset'
+    | 'deaf'
+    | 'listen'
+    | 'publish'
+    | 'close'
   readonly everyMs?: number
   readonly count?: number
 }
@@ -31,18 +41,18 @@ export interface FleetReport {
   slowestMs: number
 }
 
-export interface FleetEvent {
+interface FleetEvent {
   /** Microseconds since 1970, by the host's clock. */
   readonly at: number
   readonly event: CircuitChangedEvent
 }
 
 /** One real process. */
-export class FleetProcess {
+class FleetProcess {
   readonly child: ChildProcess
   readonly events: FleetEvent[] = []
   readonly degradations: { at: number; degraded: boolean; error: string }[] = []
-  /** How long bare messages took from the server's script to this process, in milliseconds. */
+  /** How long bare messages took from the server to this process, in milliseconds. */
   readonly messages: number[] = []
   readonly #waiting = new Map<number, (reply: unknown) => void>()
   readonly started: Promise<void>
@@ -60,11 +70,11 @@ export class FleetProcess {
       this.child.on('message', (message: { type: string; id?: number; reply?: unknown }) => {
         if (message.type === 'started') resolve()
         else if (message.type === 'circuit') this.events.push(message as unknown as FleetEvent)
-        else if (message.type === 'message')
+        else if (message.type === 'message') {
           this.messages.push((message as unknown as { micros: number }).micros / 1_000)
-        else if (message.type === 'store')
+        } else if (message.type === 'store') {
           this.degradations.push(message as unknown as (typeof this.degradations)[number])
-        else if (message.type === 'reply') {
+        } else if (message.type === 'reply') {
           this.#waiting.get(message.id ?? -1)?.(message.reply)
           this.#waiting.delete(message.id ?? -1)
         }
@@ -160,7 +170,6 @@ export interface CountingProvider {
   /** What it answers now, and after how long. */
   answer: (request: number) => { status: number; afterMs: number } | 'never'
   inHand: number
-  mostInHand: number
   requests: number
   close(): Promise<void>
 }
@@ -169,7 +178,6 @@ export async function startCountingProvider(): Promise<CountingProvider> {
   const server = createServer((_request, response: ServerResponse) => {
     provider.requests += 1
     provider.inHand += 1
-    provider.mostInHand = Math.max(provider.mostInHand, provider.inHand)
     let over = false
     const end = (): void => {
       if (!over) provider.inHand -= 1
@@ -192,7 +200,6 @@ export async function startCountingProvider(): Promise<CountingProvider> {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     answer: () => ({ status: 200, afterMs: 0 }),
     inHand: 0,
-    mostInHand: 0,
     requests: 0,
     async close() {
       server.closeAllConnections()

@@ -13,6 +13,8 @@ export interface Received {
   body: Buffer
   complete: boolean
   at: number
+  /** The client's port: the same for all requests of one connection. */
+  port: number
 }
 
 export type Reply = (request: Received, response: http.ServerResponse, socket: Socket) => void | Promise<void>
@@ -61,6 +63,7 @@ export async function startProvider(...replies: Reply[]): Promise<Provider> {
       body: Buffer.alloc(0),
       complete: false,
       at: performance.now(),
+      port: request.socket.remotePort ?? 0,
     }
     received.push(entry)
     const reply = provider.replies[Math.min(count++, provider.replies.length - 1)] ?? ok

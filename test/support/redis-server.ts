@@ -28,7 +28,7 @@ export interface RunningRedis {
   cli(...args: string[]): Promise<string>
 }
 
-export interface StartRedisOptions {
+interface StartRedisOptions {
   /** Further arguments of `redis-server`: `['--maxmemory', '2mb']`. */
   args?: string[]
   /** A configuration file's text, which a sentinel needs: it writes to it. */
@@ -45,7 +45,7 @@ process.on('exit', () => {
 let found: string | undefined
 
 /** The path of `redis-server`: from PATH, else installed by apt where we are root, else an error that says how. */
-export function redisBinary(): string {
+function redisBinary(): string {
   found ??= findBinary('redis-server') ?? installRedis()
   return found
 }
@@ -79,13 +79,14 @@ function installRedis(): string {
     },
   )
   const path = findBinary('redis-server')
-  if (path === undefined)
+  if (path === undefined) {
     throw new Error(`${how}\napt-get install ended with ${status}: ${stderr.slice(-500)}`)
+  }
   return path
 }
 
 /** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -213,8 +214,9 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Runni
 
 function cli(port: number, command: string[]): Promise<string> {
   const path = findBinary('redis-cli')
-  if (path === undefined)
+  if (path === undefined) {
     throw new Error('redis-cli is not on PATH: it comes with redis-server (redis-tools on Debian)')
+  }
   return new Promise((resolve, reject) => {
     const child = spawn(path, ['-p', String(port), ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
@@ -308,8 +310,9 @@ export async function startRedisCluster(): Promise<RunningRedisCluster> {
         if (keys.length === 0) break
         await source.cli('migrate', '127.0.0.1', String(target.port), '', '0', '5000', 'keys', ...keys)
       }
-      for (const node of [target, source, ...nodes])
+      for (const node of [target, source, ...nodes]) {
         await node.cli('cluster', 'setslot', at, 'node', ids[to]!)
+      }
     },
     stop,
   }

@@ -1,7 +1,7 @@
 import { Dispatcher } from 'undici'
 
 /** An attempt as the test plays it: the server's part of undici's handler contract. */
-export class ScriptedAttempt {
+class ScriptedAttempt {
   readonly options: Dispatcher.DispatchOptions
   readonly #handler: Dispatcher.DispatchHandler
   aborted: Error | undefined
@@ -16,11 +16,12 @@ export class ScriptedAttempt {
       // undici reports an abort of an attempt as its error
       this.#handler.onResponseError?.(this.#controller, reason)
     }
+    const isAborted = (): boolean => this.aborted !== undefined
     this.#controller = {
       rawHeaders: null,
       rawTrailers: null,
       get aborted() {
-        return false
+        return isAborted()
       },
       get paused() {
         return false
@@ -40,8 +41,13 @@ export class ScriptedAttempt {
   }
 
   /** Headers only. */
-  head(statusCode: number): this {
-    this.#handler.onResponseStart?.(this.#controller, statusCode, {}, '')
+  head(statusCode: number, headers: Record<string, string> = {}): this {
+    this.#handler.onResponseStart?.(this.#controller, statusCode, headers, '')
+    return this
+  }
+
+  data(chunk: Buffer): this {
+    this.#handler.onResponseData?.(this.#controller, chunk)
     return this
   }
 
@@ -49,8 +55,8 @@ export class ScriptedAttempt {
     this.#handler.onResponseEnd?.(this.#controller, {})
   }
 
-  respond(statusCode: number): void {
-    this.start().head(statusCode).end()
+  respond(statusCode: number, headers: Record<string, string> = {}): void {
+    this.start().head(statusCode, headers).end()
   }
 
   fail(error: Error): void {

@@ -7,6 +7,8 @@ export interface SlowProxy {
   delayMs: number
   /** The port that new connections go to: another one after a failover. */
   target: number
+  /** Destroys all connections, with what is on its way on them. */
+  cut(): void
   close(): Promise<void>
 }
 
@@ -34,8 +36,11 @@ export async function startSlowProxy(target: number, delayMs = 0): Promise<SlowP
     port: (server.address() as AddressInfo).port,
     delayMs,
     target,
-    async close() {
+    cut() {
       for (const socket of sockets) socket.destroy()
+    },
+    async close() {
+      proxy.cut()
       await new Promise((resolve) => server.close(resolve))
     },
   }

@@ -87,7 +87,7 @@ const rows: Row[] = [
     { make: of(deadLetter, option), option, bad },
     { make: (value) => resilience({ deadLetter: { [option]: value } }), option, bad },
   ]),
-  { make: of(resilience, 'name'), option: 'name', bad: strings },
+  { make: of(resilience, 'integration'), option: 'integration', bad: strings },
   { make: of(resilience, 'store'), option: 'store', bad: [{}, 'redis://', 1, { circuits: {} }] },
   { make: of(resilience, 'attemptTimeoutMs'), option: 'attemptTimeoutMs', bad: [...atLeastOne, 2 ** 31] },
   { make: of(resilience, 'totalTimeoutMs'), option: 'totalTimeoutMs', bad: [...atLeastOne, 2 ** 31] },
@@ -184,4 +184,19 @@ it('every option left out, and options undefined, give the defaults', async () =
   const stack = resilience()
   new Agent().compose(stack, retry(), circuitBreaker(), deadLetter(), timeout({ ms: 1 }))
   await stack.close()
+})
+
+describe('the name of an integration', () => {
+  const tooLong = { integration: 'x'.repeat(257) }
+  it.each<[string, () => unknown]>([
+    ['resilience', () => resilience(tooLong)],
+    ['retry', () => retry(tooLong)],
+    ['circuitBreaker', () => circuitBreaker(tooLong)],
+    ['deadLetter', () => deadLetter(tooLong)],
+    ['timeout', () => timeout({ ...tooLong, ms: 1 })],
+    ['CircuitBreaker', () => new CircuitBreaker(tooLong)],
+    ['ResilientHttpClient', () => new ResilientHttpClient(tooLong)],
+  ])('is refused by %s where a record could not be read again with it', (_factory, make) => {
+    expect(make).toThrow('`integration` must have at most 256 characters, got 257')
+  })
 })

@@ -21,17 +21,25 @@ const examples: Record<string, string[]> = {
     'dead letter: sendgrid MAX_CREDITS, due when it is allowed',
   ],
   'official-sdks': ['hubspot: contact 1 after 2 requests', 'sendgrid: 202 after 2 requests'],
-  'mandrill-replay': [
-    'POST <url> answered 500: down for maintenance',
+  'webhook-receiver': [
+    'signed with the new key: 200 kept',
+    'again, with the old one: 200 known already',
+    'with a key of a stranger: 401 mismatch',
+    'with another body: 401 mismatch',
+    'an hour later: 401 expired',
+  ],
+  'two-processes': ['killed half way: true, gone on with to the end: true', 'contacts 40 of 40, twice 0'],
+  'mailchimp-transactional-replay': [
+    'mailchimp-transactional: POST <url> answered 500: down for maintenance',
     'kept: {"message":{"from_email":"shop@example.com","to":[{"email":"ada@example.com"}],"subject":"Your order"}}',
     'replayed: 1, mails sent: 1',
   ],
 }
 
-describe.concurrent('the example of the providers', { timeout: 60_000 }, () => {
+describe.concurrent('the example of the providers', { timeout: 120_000 }, () => {
   it.each(Object.entries(examples))('%s does what it shows, and ends by itself', async (name, lines) => {
     const args = ['--import', './examples/support/from-source.ts', `${folder}/${name}.ts`]
-    const { stdout, stderr } = await run(process.execPath, args, { timeout: 45_000 })
+    const { stdout, stderr } = await run(process.execPath, args, { timeout: 100_000 })
     expect(stderr).toBe('')
     for (const line of lines) expect(stdout.split('\n')).toContain(line)
   })

@@ -5,7 +5,7 @@ import {
   createHubSpotClient,
   type HubSpotClientOptions,
 } from '../../../src/providers/hubspot.ts'
-import { FakeHubSpot } from '../../support/providers/fake-hubspot.ts'
+import { FakeHubSpot } from '../../support/providers/fakes/fake-hubspot.ts'
 import { guardSecrets } from '../../support/providers/guard-secrets.ts'
 
 const token = 'pat-na1-secret'
@@ -108,7 +108,7 @@ describe('the HubSpot client', () => {
     await expect(hubspot.searchContacts({})).rejects.toMatchObject({ statusCode: 477, attempts: 1 })
     await hubspot.close()
     const { items } = await store.deadLetters.list()
-    expect(items).toMatchObject([{ reason: 'deadline' }])
+    expect(items).toMatchObject([{ reason: 'rate-limited' }])
     expect(items[0]?.notBefore).toBeGreaterThanOrEqual(before + 7_200_000)
     expect(fake.requests).toHaveLength(1)
   })
@@ -119,9 +119,9 @@ describe('the HubSpot client', () => {
     expect(fake.requests).toHaveLength(2)
   })
 
-  it('counts 522 against the circuit and 530 not, and retries neither', async () => {
+  it('counts 525 against the circuit and 530 not, and retries neither', async () => {
     for (const [status, state, captured] of [
-      [522, 'open', 2],
+      [525, 'open', 2],
       [530, 'closed', 0],
     ] as const) {
       const store = memoryStore()
@@ -177,7 +177,7 @@ describe('the HubSpot client', () => {
 
   it('keeps a circuit for each credential, in a store that they share', async () => {
     const store = memoryStore()
-    const one = client({ store, retry: false, circuitBreaker: { failureThreshold: 1 } })
+    const one = client({ store, retry: false, circuitBreaker: { failureThreshold: 1, maxWaitMs: 0 } })
     const two = client({ store, retry: false, accessToken: 'pat-other' })
     fake.faults = [{ instead: { status: 500 } }]
     await expect(one.searchContacts({})).rejects.toMatchObject({ statusCode: 500 })
@@ -201,8 +201,8 @@ describe('the HubSpot client', () => {
 describe('a replay by a client', () => {
   it('leaves the calls of another client with another name alone', async () => {
     const store = memoryStore()
-    const one = client({ store, retry: false, name: 'hubspot:one' })
-    const two = client({ store, name: 'hubspot:two' })
+    const one = client({ store, retry: false, integration: 'hubspot:one' })
+    const two = client({ store, integration: 'hubspot:two' })
     fake.faults = [{ instead: { status: 500 } }]
     await expect(one.updateContact(1, {})).rejects.toMatchObject({ integration: 'hubspot:one' })
     await one.close()

@@ -8,9 +8,9 @@ import {
   transactionalPreset,
 } from '../../../src/providers/mailchimp.ts'
 import { createSendGridClient } from '../../../src/providers/sendgrid.ts'
-import { FakeMailchimp } from '../../support/providers/fake-mailchimp.ts'
-import { FakeMandrill } from '../../support/providers/fake-mandrill.ts'
-import { FakeSendGrid } from '../../support/providers/fake-sendgrid.ts'
+import { FakeMailchimpTransactional } from '../../support/providers/fakes/fake-mailchimp-transactional.ts'
+import { FakeMailchimp } from '../../support/providers/fakes/fake-mailchimp.ts'
+import { FakeSendGrid } from '../../support/providers/fakes/fake-sendgrid.ts'
 import { guardSecrets } from '../../support/providers/guard-secrets.ts'
 
 const keepRecords = guardSecrets(['SG.s3cr3t', 'md-s3cr3t', 's3cr3t0key-us6'])
@@ -177,51 +177,51 @@ describe('the Mailchimp client', () => {
 describe('the Mailchimp Transactional client', () => {
   const mail = { from_email: 'shop@example.com', to: [{ email: 'ada@example.com' }], subject: 'Your order' }
   async function start(options = {}) {
-    const fake = closing(await new FakeMandrill('md-s3cr3t').start())
+    const fake = closing(await new FakeMailchimpTransactional('md-s3cr3t').start())
     const made = createMailchimpTransactionalClient({
       apiKey: 'md-s3cr3t',
       baseUrl: fake.baseUrl,
       ...quick,
       ...options,
     })
-    return { fake, mandrill: closing(made) }
+    return { fake, transactional: closing(made) }
   }
 
   it('says whom a mail was refused for, in a success', async () => {
-    const { mandrill } = await start()
-    const sent = await mandrill.send({ ...mail, to: [...mail.to, { email: 'nobody' }] }, { async: true })
+    const { transactional } = await start()
+    const sent = await transactional.send({ ...mail, to: [...mail.to, { email: 'nobody' }] }, { async: true })
     expect(sent).toMatchObject({
       accepted: [{ email: 'ada@example.com' }],
       rejected: [{ email: 'nobody', status: 'invalid' }],
     })
-    expect(await mandrill.sendTemplate('welcome', mail)).toMatchObject({ rejected: [] })
+    expect(await transactional.sendTemplate('welcome', mail)).toMatchObject({ rejected: [] })
   })
 
   it('repeats what reads after a GeneralError, and keeps a mail instead', async () => {
     const store = memoryStore()
-    const { fake, mandrill } = await start({ store })
+    const { fake, transactional } = await start({ store })
     fake.faults = [{ instead: fake.error('GeneralError', 'try later') }]
-    await mandrill.ping()
+    await transactional.ping()
     expect(fake.requests).toHaveLength(2)
     fake.faults = [{ instead: fake.error('GeneralError', 'try later') }]
-    await expect(mandrill.send(mail)).rejects.toMatchObject({
+    await expect(transactional.send(mail)).rejects.toMatchObject({
       providerCode: 'GeneralError',
       statusCode: 500,
       attempts: 1,
     })
-    await mandrill.close()
+    await transactional.close()
     expect((await store.deadLetters.list()).items).toMatchObject([
-      { reason: 'non_retryable', error: { code: 'GeneralError', message: 'try later' }, replayable: true },
+      { reason: 'not-repeatable', error: { code: 'GeneralError', message: 'try later' }, replayable: true },
     ])
   })
 
   it('stores the body without the key, and it is whole', async () => {
     const store = memoryStore()
-    const { fake, mandrill } = await start({ store })
+    const { fake, transactional } = await start({ store })
     fake.faults = [{ instead: fake.error('ServiceUnavailable', 'maintenance') }]
-    await expect(mandrill.send(mail)).rejects.toThrow('maintenance')
+    await expect(transactional.send(mail)).rejects.toThrow('maintenance')
     expect(fake.requests[0]?.json).toEqual({ key: 'md-s3cr3t', message: mail })
-    await mandrill.close()
+    await transactional.close()
     const [item] = (await store.deadLetters.list()).items
     const letter = await store.deadLetters.get(item?.id ?? '')
     expect(JSON.parse(Buffer.from(letter?.request.body ?? []).toString())).toEqual({ message: mail })
@@ -230,12 +230,12 @@ describe('the Mailchimp Transactional client', () => {
   })
 
   it('puts the key into an empty object, into no body, and into large ones', async () => {
-    const { fake, mandrill } = await start()
-    await mandrill.ping()
-    await mandrill.request('/users/ping2', { method: 'POST' })
+    const { fake, transactional } = await start()
+    await transactional.ping()
+    await transactional.request('/users/ping2', { method: 'POST' })
     const note = 'x'.repeat(300_000)
-    await mandrill.request('/users/ping2', { method: 'POST', body: JSON.stringify({ note }) })
-    await mandrill.request('/users/ping2', { method: 'POST', body: new Blob([' {\n "note": 1 }']) })
+    await transactional.request('/users/ping2', { method: 'POST', body: JSON.stringify({ note }) })
+    await transactional.request('/users/ping2', { method: 'POST', body: new Blob([' {\n "note": 1 }']) })
     expect(fake.requests.map(({ json }) => json)).toEqual([
       { key: 'md-s3cr3t' },
       { key: 'md-s3cr3t' },
@@ -247,7 +247,7 @@ describe('the Mailchimp Transactional client', () => {
   describe('with bodies that bring their key, as those of an SDK do', () => {
     const body = JSON.stringify({ key: 'md-s3cr3t', message: mail })
     async function captured(seal?: { current: string; keys: Record<string, string> }) {
-      const fake = closing(await new FakeMandrill('md-s3cr3t').start())
+      const fake = closing(await new FakeMailchimpTransactional('md-s3cr3t').start())
       const store = memoryStore()
       const agent = createMailchimpTransactionalAgent({
         baseUrl: fake.baseUrl,
@@ -264,7 +264,7 @@ describe('the Mailchimp Transactional client', () => {
 
     it('takes the key out of the record, which then cannot be replayed', async () => {
       const { letter } = await captured()
-      expect(letter).toMatchObject({ replayable: false, notReplayableReason: 'body_redacted' })
+      expect(letter).toMatchObject({ replayable: false, notReplayableReason: 'body-redacted' })
       expect(JSON.parse(Buffer.from(letter?.request.body ?? []).toString())).toEqual({
         key: '[redacted]',
         message: mail,

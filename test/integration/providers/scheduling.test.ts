@@ -3,9 +3,9 @@ import { memoryStore } from '../../../src/index.ts'
 import { createAcuityClient } from '../../../src/providers/acuity.ts'
 import { createCalComClient } from '../../../src/providers/cal-com.ts'
 import { createCalendlyClient } from '../../../src/providers/calendly.ts'
-import { FakeAcuity } from '../../support/providers/fake-acuity.ts'
-import { FakeCalCom } from '../../support/providers/fake-cal-com.ts'
-import { FakeCalendly } from '../../support/providers/fake-calendly.ts'
+import { FakeAcuity } from '../../support/providers/fakes/fake-acuity.ts'
+import { FakeCalCom } from '../../support/providers/fakes/fake-cal-com.ts'
+import { FakeCalendly } from '../../support/providers/fakes/fake-calendly.ts'
 import { guardSecrets } from '../../support/providers/guard-secrets.ts'
 
 const keepRecords = guardSecrets(['s3cr3t-key', 's3cr3t-token', 's3cr3t-oauth', '1:s3cr3t-key'])
@@ -130,7 +130,10 @@ describe('the Cal.com client', () => {
       '2026-12-24',
     )
     const made = await cal.createBooking(booking)
-    expect(await cal.listBookings({ take: 1 })).toHaveLength(1)
+    expect(await cal.listBookings({ take: 1 })).toMatchObject({
+      data: [{ uid: made.uid }],
+      pagination: { totalItems: 1, hasNextPage: false },
+    })
     const moved = await cal.rescheduleBooking(made.uid, { start: '2026-12-25T09:00:00Z' })
     expect(await cal.cancelBooking(moved.uid, 'ill')).toMatchObject({ status: 'cancelled' })
     expect(fake.requests.map(({ headers }) => headers['cal-api-version'])).toEqual([

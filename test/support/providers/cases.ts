@@ -12,20 +12,20 @@ import {
   createMailchimpTransactionalAgent,
   createMailchimpTransactionalClient,
   preset as mailchimp,
-  transactionalPreset as mandrill,
+  transactionalPreset as transactional,
 } from '../../../src/providers/mailchimp.ts'
 import {
   createSendGridAgent,
   createSendGridClient,
   preset as sendgrid,
 } from '../../../src/providers/sendgrid.ts'
-import { FakeAcuity } from './fake-acuity.ts'
-import { FakeCalCom } from './fake-cal-com.ts'
-import { FakeCalendly } from './fake-calendly.ts'
-import { FakeHubSpot } from './fake-hubspot.ts'
-import { FakeMailchimp } from './fake-mailchimp.ts'
-import { FakeMandrill } from './fake-mandrill.ts'
-import { FakeSendGrid } from './fake-sendgrid.ts'
+import { FakeAcuity } from './fakes/fake-acuity.ts'
+import { FakeCalCom } from './fakes/fake-cal-com.ts'
+import { FakeCalendly } from './fakes/fake-calendly.ts'
+import { FakeHubSpot } from './fakes/fake-hubspot.ts'
+import { FakeMailchimpTransactional } from './fakes/fake-mailchimp-transactional.ts'
+import { FakeMailchimp } from './fakes/fake-mailchimp.ts'
+import { FakeSendGrid } from './fakes/fake-sendgrid.ts'
 import { providerCase, type ProviderCase } from './provider-case.ts'
 
 const outage = { status: 503, headers: { 'content-type': 'text/html' }, body: '<h1>Service Unavailable</h1>' }
@@ -37,12 +37,12 @@ const acuityKey = 'acuitysecret2b7f9c'
 const calComKey = 'cal_live_calcomsecret_77e0'
 const sendgridKey = 'SG.sendgridsecret.c0de41'
 const mailchimpKey = 'mailchimpsecret0f4a-us6'
-const mandrillKey = 'md-mandrillsecret-e88b'
+const transactionalKey = 'md-transactionalsecret-e88b'
 
 /** Every provider of the package; a new one is added here, and has to pass test/support/providers/contract.ts. */
 export const cases: ProviderCase[] = [
   providerCase({
-    name: 'hubspot',
+    integration: 'hubspot',
     title: 'HubSpot',
     preset: hubspot,
     secrets: [hubspotToken],
@@ -64,7 +64,7 @@ export const cases: ProviderCase[] = [
     quota: (fake) => fake.daily(),
   }),
   providerCase({
-    name: 'calendly',
+    integration: 'calendly',
     title: 'Calendly',
     preset: calendly,
     secrets: [calendlyToken],
@@ -90,7 +90,7 @@ export const cases: ProviderCase[] = [
     },
   }),
   providerCase({
-    name: 'acuity',
+    integration: 'acuity',
     title: 'Acuity Scheduling',
     preset: acuity,
     secrets: [acuityKey, basic('4711', acuityKey)],
@@ -113,7 +113,7 @@ export const cases: ProviderCase[] = [
     refusal: { statusCode: 400, providerCode: 'required_email', message: /"email" is required/ },
   }),
   providerCase({
-    name: 'cal-com',
+    integration: 'cal-com',
     title: 'Cal.com',
     preset: calCom,
     secrets: [calComKey],
@@ -139,7 +139,7 @@ export const cases: ProviderCase[] = [
     },
   }),
   providerCase({
-    name: 'sendgrid',
+    integration: 'sendgrid',
     title: 'SendGrid',
     preset: sendgrid,
     secrets: [sendgridKey],
@@ -167,7 +167,7 @@ export const cases: ProviderCase[] = [
     quota: (fake) => fake.credits(),
   }),
   providerCase({
-    name: 'mailchimp',
+    integration: 'mailchimp',
     title: 'Mailchimp Marketing',
     preset: mailchimp,
     secrets: [mailchimpKey, basic('anystring', mailchimpKey)],
@@ -188,12 +188,12 @@ export const cases: ProviderCase[] = [
     },
   }),
   providerCase({
-    name: 'mailchimp-transactional',
+    integration: 'mailchimp-transactional',
     title: 'Mailchimp Transactional',
-    preset: mandrill,
-    secrets: [mandrillKey],
-    fake: () => new FakeMandrill(mandrillKey),
-    client: (options) => createMailchimpTransactionalClient({ apiKey: mandrillKey, ...options }),
+    preset: transactional,
+    secrets: [transactionalKey],
+    fake: () => new FakeMailchimpTransactional(transactionalKey),
+    client: (options) => createMailchimpTransactionalClient({ apiKey: transactionalKey, ...options }),
     stranger: (options) => createMailchimpTransactionalClient({ apiKey: 'md-wrong', ...options }),
     agent: createMailchimpTransactionalAgent,
     limit: { max: 2, windowMs: 100 },

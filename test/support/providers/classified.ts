@@ -1,5 +1,5 @@
-import type { ClassifiedResponse } from '../../../src/classification/options.ts'
 import type { CallRequest } from '../../../src/call/call-request.ts'
+import type { ClassifiedResponse } from '../../../src/classification/options.ts'
 
 interface Facts {
   headers?: Record<string, string | string[]>

@@ -2,10 +2,10 @@ import { Agent, type Dispatcher, getGlobalDispatcher, setGlobalDispatcher } from
 import { afterAll, afterEach, beforeAll } from 'vitest'
 import { type DeadLetterPage, memoryStore, resilience, type ResilienceStack } from '../../../src/index.ts'
 import type { ProviderPreset } from '../../../src/providers/hubspot.ts'
-import type { FakeProvider } from './fake-provider.ts'
+import type { FakeProvider } from './fakes/fake-provider.ts'
 import { guardSecrets } from './guard-secrets.ts'
 
-export interface GlobalStack {
+interface GlobalStack {
   /** The stack of the test in hand. */
   readonly stack: ResilienceStack
   /** Puts the preset on the global dispatcher, as an application would, and starts the fake. */

@@ -4,12 +4,12 @@ import type {
   ProviderOptions,
   ProviderPreset,
 } from '../../../src/providers/hubspot.ts'
-import type { FakeAnswer, FakeProvider } from './fake-provider.ts'
+import type { FakeAnswer, FakeProvider } from './fakes/fake-provider.ts'
 
 /** One provider as the shared suite drives it. */
 export interface CaseOf<Fake extends FakeProvider, Client extends ProviderClient> {
-  /** The preset's `name`. */
-  name: string
+  /** The preset's `integration`. */
+  integration: string
   title: string
   preset: ProviderPreset
   /** The credential in each form in which it travels: no record, log or error may hold one. */
@@ -18,6 +18,8 @@ export interface CaseOf<Fake extends FakeProvider, Client extends ProviderClient
   client(options: ProviderOptions): Client
   /** A client whose credential the fake does not know. */
   stranger(options: ProviderOptions): Client
+  /** A credential that is not known is told with status 200, which is no error of a client. */
+  answersWith200?: boolean
   agent(options: ProviderOptions): ProviderAgent
   /** The limit to test; its window is shorter than the test's backoff where the provider tells no wait. */
   limit: { max: number; windowMs: number }

@@ -1,11 +1,11 @@
-import type { ProviderOptions } from '../../../src/providers/hubspot.ts'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sqliteStore } from '../../../src/entries/sqlite.ts'
 import type { DeadLetterStore } from '../../../src/index.ts'
-import { sqliteStore } from '../../../src/sqlite.ts'
+import type { ProviderOptions } from '../../../src/providers/hubspot.ts'
 import type { Evidence } from './evidence.ts'
-import type { FakeProvider } from './fake-provider.ts'
+import type { FakeProvider } from './fakes/fake-provider.ts'
 import type { ProviderCase } from './provider-case.ts'
 
 type Client = ReturnType<ProviderCase['client']>
@@ -65,7 +65,7 @@ export async function scene(
     baseUrl: fake.baseUrl,
     store,
     logger: evidence.logger((line) => {
-      if (/^attempt \d+ in \d/.test(line)) tally.retries += 1
+      if (line.startsWith('retry scheduled')) tally.retries += 1
     }),
     ...own,
     // waits of our own are short here; waits that the provider asks for stay as they are

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { CircuitBreaker } from '../../../src/circuit/circuit-breaker.ts'
-import { CircuitBreakerOpenError, RequestTimeoutError } from '../../../src/errors.ts'
+import { CircuitBreaker, type CircuitBreakerConfig } from '../../../src/circuit/circuit-breaker.ts'
+import { CircuitBreakerOpenError, RequestTimeoutError, ShutdownError } from '../../../src/errors.ts'
 import { memoryCircuits } from '../../../src/stores/memory/circuits.ts'
 
 beforeEach(
@@ -29,10 +29,11 @@ test('returns what the work returns and rejects with its error as it was', async
 
 test('opens, refuses with CircuitBreakerOpenError without running the work, probes and closes', async () => {
   const breaker = new CircuitBreaker({
-    name: 'sdk',
+    integration: 'sdk',
     failureThreshold: 2,
     timeoutMs: 1_000,
     halfOpenMaxAttempts: 1,
+    maxWaitMs: 0,
   })
   await trip(breaker, 2)
   expect(breaker.state).toBe('open')
@@ -91,7 +92,12 @@ describe('abort', () => {
   })
 
   test('a cancelled probe gives its slot back', async () => {
-    const breaker = new CircuitBreaker({ failureThreshold: 1, timeoutMs: 100, halfOpenMaxAttempts: 1 })
+    const breaker = new CircuitBreaker({
+      failureThreshold: 1,
+      timeoutMs: 100,
+      halfOpenMaxAttempts: 1,
+      maxWaitMs: 0,
+    })
     await trip(breaker, 1)
     vi.advanceTimersByTime(100)
     const controller = new AbortController()
@@ -120,6 +126,23 @@ describe('abort', () => {
     expect(signal?.aborted).toBe(true)
     expect(breaker.state).toBe('open')
   })
+
+  test('a hung probe has failed whatever `isFailure` says of errors', async () => {
+    const breaker = new CircuitBreaker({
+      failureThreshold: 1,
+      timeoutMs: 100,
+      probeTimeoutMs: 5_000,
+      halfOpenMaxAttempts: 1,
+      isFailure: (outcome) => outcome.kind === 'error' && outcome.error.message === 'boom',
+    })
+    await trip(breaker, 1)
+    vi.advanceTimersByTime(100)
+    const probe = breaker.execute(() => new Promise(() => undefined))
+    probe.catch(() => undefined)
+    await vi.advanceTimersByTimeAsync(5_000)
+    await expect(probe).rejects.toThrow(RequestTimeoutError)
+    expect(breaker.state).toBe('open')
+  })
 })
 
 test('breakers of one name share a circuit through their store, and only through it', async () => {
@@ -142,9 +165,53 @@ test('breakers of one name share a circuit through their store, and only through
 })
 
 test('refuses bad options', () => {
-  expect(() => new CircuitBreaker({ key: () => 'x' } as object)).toThrow(/has no option `key`/)
+  expect(() => new CircuitBreaker({ key: () => 'x' } as object)).toThrow(/`key` must be a non-empty string/)
   expect(() => new CircuitBreaker({ failureThreshold: 0 })).toThrow(
     '`failureThreshold` must be an integer >= 1, got 0',
   )
   expect(() => new CircuitBreaker({ store: {} as never })).toThrow(/`store` must have `circuits`/)
+})
+
+describe('a function that comes to an open circuit', () => {
+  const opened = async (options: CircuitBreakerConfig = {}) => {
+    const breaker = new CircuitBreaker({ failureThreshold: 1, ...options })
+    await trip(breaker, 1)
+    return breaker
+  }
+
+  test('waits out a short opening, and runs once', async () => {
+    const breaker = await opened()
+    const work = vi.fn(() => 1)
+    const waiting = [breaker.execute(work), breaker.execute(work), breaker.execute(work)]
+    await vi.advanceTimersByTimeAsync(999)
+    expect(work).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(10)
+    expect(await Promise.all(waiting)).toEqual([1, 1, 1])
+    expect(work).toHaveBeenCalledTimes(3)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is let go by an abort, and leaves no timer', async () => {
+    const breaker = await opened()
+    const controller = new AbortController()
+    const waiting = breaker.execute(() => 1, { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is ended by `close`, after which nothing waits', async () => {
+    const breaker = await opened()
+    const waiting = breaker.execute(() => 1)
+    const closed = breaker.close()
+    await expect(waiting).rejects.toThrow(ShutdownError)
+    await closed
+    await expect(breaker.execute(() => 1)).rejects.toThrow(CircuitBreakerOpenError)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is refused at once with a `maxWaitMs` of 0', async () => {
+    const breaker = await opened({ maxWaitMs: 0 })
+    await expect(breaker.execute(() => 1)).rejects.toThrow(CircuitBreakerOpenError)
+  })
 })

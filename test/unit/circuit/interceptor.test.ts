@@ -1,4 +1,4 @@
-import { MockAgent, request } from 'undici'
+import { type Dispatcher, MockAgent, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   circuitBreaker,
@@ -14,7 +14,7 @@ const origin = 'http://api.test'
 const url = `${origin}/things?token=s3cret`
 
 function setUp(options: CircuitBreakerInterceptorOptions = {}) {
-  const breaker = circuitBreaker({ failureThreshold: 3, timeoutMs: 1_000, ...options })
+  const breaker = circuitBreaker({ failureThreshold: 3, timeoutMs: 1_000, maxWaitMs: 0, ...options })
   const server = new ScriptedDispatcher()
   const dispatcher = server.compose(breaker)
   const call = (signal?: AbortSignal) => {
@@ -126,7 +126,7 @@ describe('closed', () => {
 
 describe('open', () => {
   test('refuses at once, with an error that says what, which and when, and dispatches nothing', async () => {
-    const { call, server, trip } = setUp({ name: 'hubspot' })
+    const { call, server, trip } = setUp({ integration: 'hubspot' })
     await trip()
     vi.advanceTimersByTime(400)
     const error = await call().catch((reason: unknown) => reason)
@@ -415,4 +415,50 @@ test('refuses options that contradict each other', () => {
     '`minimumRequests` must be an integer >= 1, got 0',
   )
   expect(circuitBreaker({ timeoutMs: 600_000 })).toBeTypeOf('function')
+})
+
+describe('stacks that share a store', () => {
+  const lines: string[] = []
+  const loggerOf = (name: string) => {
+    const log = (context: object, message: string): void => {
+      const { integration, circuit, here } = context as Record<string, unknown>
+      lines.push(`${name}: ${message} ${String(integration)} ${String(circuit)} here ${String(here)}`)
+    }
+    return { info: log, warn: log, error: log }
+  }
+  const breakerOf = (store: { circuits: ReturnType<typeof memoryCircuits> }, name: string) =>
+    circuitBreaker({ integration: name, store, failureThreshold: 1, logger: loggerOf(name) })
+  const failOne = async (dispatcher: Dispatcher, to: string) => {
+    await (await request(to, { dispatcher })).body.text()
+  }
+  beforeEach(() => void (lines.length = 0))
+
+  test('log the transitions of the circuits that they use, once, under their own integration', async () => {
+    const store = { circuits: memoryCircuits() }
+    const server = new ScriptedDispatcher()
+    server.answer = (attempt) => attempt.respond(503)
+    const [crm, mail] = ['crm', 'mail'].map((name) => server.compose(breakerOf(store, name)))
+    await failOne(crm!, 'http://crm.test/')
+    await failOne(mail!, 'http://mail.test/')
+    expect(lines).toEqual([
+      'crm: circuit closed -> open crm http://crm.test here true',
+      'mail: circuit closed -> open mail http://mail.test here true',
+    ])
+  })
+
+  test('leave a circuit that both use to the first, and then to the one that is still there', async () => {
+    const store = { circuits: memoryCircuits() }
+    const server = new ScriptedDispatcher()
+    server.answer = (attempt) => attempt.respond(200)
+    const breakers = ['one', 'two'].map((name) => breakerOf(store, name))
+    for (const breaker of breakers) await failOne(server.compose(breaker), url)
+    await store.circuits.isolate(origin)
+    expect(lines).toEqual([`one: circuit closed -> open one ${origin} here true`])
+    await breakers[0]!.close()
+    await store.circuits.reset(origin)
+    expect(lines.slice(1)).toEqual([`two: circuit open -> closed two ${origin} here true`])
+    await breakers[1]!.close()
+    await store.circuits.isolate(origin)
+    expect(lines).toHaveLength(2)
+  })
 })

@@ -13,6 +13,7 @@ function setUp(options: CircuitBreakerInterceptorOptions = {}) {
     failureThreshold: 2,
     timeoutMs: 1_000,
     halfOpenMaxAttempts: 1,
+    maxWaitMs: 0,
     ...options,
   })
   const server = new ScriptedDispatcher()
@@ -57,8 +58,9 @@ test('cockatiel: half-open callers do not wait behind a hung probe, they are ref
   await answered(503)
   vi.advanceTimersByTime(1_000)
   call().attempt.start()
-  for (let index = 0; index < 10; index++)
+  for (let index = 0; index < 10; index++) {
     await expect(call().result).rejects.toThrow(CircuitBreakerOpenError)
+  }
 })
 
 test('opossum: its own refusals are no failures, and lengthen nothing', async () => {
@@ -108,7 +110,7 @@ test('Polly: a hung probe does not block half-open for ever', async () => {
   const hung = call()
   hung.attempt.start()
   vi.advanceTimersByTime(20_000)
-  await expect(hung.result).rejects.toThrow('took longer than 20000 ms')
+  await expect(hung.result).rejects.toThrow(/the probe of the circuit .* timed out$/)
   vi.advanceTimersByTime(2_000)
   await answered(200)
   expect(state().state).toBe('closed')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { agentOptions } from '../../../src/providers/kit/agent/provider.ts'
 import { preset } from '../../../src/providers/mailchimp.ts'
-import { agentOptions } from '../../../src/providers/shared/provider.ts'
 
 describe('the Agent of a provider', () => {
   it('has at most one request per connection: HTTP/2 would put a hundred on each', () => {

@@ -66,7 +66,7 @@ describe.each(clients)('%s', (name, make, good, credential) => {
     expect(withUser).toBeInstanceOf(RangeError)
     expect(withUser.message).not.toContain('pass-word')
     expect(refused(make, { ...good, baseUrl: 'ftp://host' })).toBeInstanceOf(RangeError)
-    expect(refused(make, { ...good, retry: { maxAttempts: 0 } }).message).toContain('`maxAttempts`')
+    expect(refused(make, { ...good, retry: { maxAttempts: 0 } }).message).toContain('`retry.maxAttempts`')
     expect(refused(make, { ...good, dispatcher: {} }).message).toContain('`dispatcher`')
   })
 })

@@ -38,6 +38,18 @@ describe('a HubSpot response', () => {
     expect(limit(body, {}, path)).toMatchObject({ kind: 'rate-limited', retryAfterMs: 1_000 })
   })
 
+  it.each([
+    ['daily', { notBefore: now + 86_400_000 }, 'DAILY'],
+    ['secondly', { retryAfterMs: 1_000 }, 'SECONDLY'],
+    ['ten_secondly_rolling', { retryAfterMs: 10_000 }, 'TEN_SECONDLY_ROLLING'],
+  ])('reads the %s limit from the message where no policy is named', (word, wait, code) => {
+    const body = { category: 'RATE_LIMITS', message: `You have reached your ${word} limit.` }
+    for (const path of ['/crm/v3/objects/contacts/1', '/crm/v3/objects/contacts/search']) {
+      const verdict = limit(body, {}, path)
+      expect(verdict).toEqual({ kind: 'rate-limited', code, message: body.message, ...wait })
+    }
+  })
+
   it('ends the call at the daily limit until the account has a new day', () => {
     const verdict = limit({ policyName: 'DAILY', message: 'daily limit' })
     expect(verdict).toMatchObject({ kind: 'rate-limited', code: 'DAILY', notBefore: now + 86_400_000 })
@@ -50,19 +62,23 @@ describe('a HubSpot response', () => {
     expect(classifyHubSpot(classified(423), now)).toMatchObject({ retryAfterMs: 2_000, safeToRetry: true })
   })
 
-  it.each([502, 503, 504, 521, 523, 524])('pauses after %i and leaves the method to decide', (status) => {
-    const verdict = classifyHubSpot(classified(status), now)
-    expect(verdict).toEqual({ retryAfterMs: 2_000 })
+  it.each([502, 503, 504, 520, 521, 522, 523, 524, 529])(
+    'pauses after %i and leaves the method to decide',
+    (status) => {
+      const verdict = classifyHubSpot(classified(status), now)
+      expect(verdict).toEqual({ retryAfterMs: 2_000 })
+      expect(preset.retry.statusCodes).toContain(status)
+    },
+  )
+
+  it.each([408, 425, 429, 500, 501])('is repeated after %i as any other', (status) => {
     expect(preset.retry.statusCodes).toContain(status)
   })
 
-  it.each([522, 525, 526])(
-    'does not retry %i, but counts and captures it as the 5xx that it is',
-    (status) => {
-      expect(classifyHubSpot(classified(status), now)).toEqual({})
-      expect(preset.retry.statusCodes).not.toContain(status)
-    },
-  )
+  it.each([525, 526])('does not retry %i, but counts and captures it as the 5xx that it is', (status) => {
+    expect(classifyHubSpot(classified(status), now)).toEqual({})
+    expect(preset.retry.statusCodes).not.toContain(status)
+  })
 
   it('takes 530 for permanent, so that the circuit does not count it', () => {
     expect(classifyHubSpot(classified(530), now)).toEqual({ kind: 'permanent' })
@@ -100,6 +116,14 @@ describe('the HubSpot routes that may be sent twice', () => {
     ['POST', '/crm/v3/objects/deals/batch/read'],
     ['POST', '/crm/objects/2026-03/contacts/batch/update'],
     ['POST', '/crm/v3/objects/contacts/batch/archive'],
+    ['POST', '/crm/objects/2026-09/tickets/search'],
+    ['POST', '/crm/v3/lists/search'],
+    ['POST', '/crm/lists/2026-09/search'],
+    ['POST', '/crm/v3/associations/contacts/companies/batch/read'],
+    ['POST', '/crm/v4/associations/contacts/companies/batch/read'],
+    ['POST', '/crm/associations/2026-03/contacts/companies/batch/read'],
+    ['POST', '/crm/v3/properties/contacts/batch/read'],
+    ['POST', '/crm/properties/2026-09/contacts/batch/read'],
     ['PATCH', '/crm/v3/objects/contacts/1?idProperty=email'],
   ])('are %s %s', (method, path) => {
     expect(idempotent(method, path)).toBe(true)
@@ -109,6 +133,9 @@ describe('the HubSpot routes that may be sent twice', () => {
     ['POST', '/crm/v3/objects/contacts'],
     ['POST', '/crm/v3/objects/contacts/batch/create'],
     ['POST', '/crm/v3/objects/contacts/merge'],
+    ['POST', '/crm/v4/associations/contacts/companies/batch/create'],
+    ['POST', '/crm/v3/properties/contacts/batch/create'],
+    ['POST', '/crm/v3/lists'],
     ['POST', '/crm/v3/objects/contacts/gdpr-delete'],
     ['POST', '/evil/crm/v3/objects/contacts/search'],
     ['POST', '/crm/v3/objects/contacts?x=/batch/upsert'],

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { classifyMailchimp } from '../../../src/providers/mailchimp/classify.ts'
+import { classifyMailchimpTransactional } from '../../../src/providers/mailchimp-transactional/classify.ts'
 import {
   memberHash,
   preset as mailchimp,
-  transactionalPreset as mandrill,
+  transactionalPreset as transactional,
 } from '../../../src/providers/mailchimp.ts'
-import { classifyMandrill } from '../../../src/providers/mailchimp-transactional/classify.ts'
 import { classifySendGrid } from '../../../src/providers/sendgrid/classify.ts'
 import { preset as sendgrid } from '../../../src/providers/sendgrid.ts'
 import { callRequest, classified } from '../../support/providers/classified.ts'
@@ -18,6 +18,11 @@ describe('a SendGrid response', () => {
     expect(classifySendGrid(classified(429, { headers }), now)).toEqual({
       kind: 'rate-limited',
       retryAfterMs: 9_000,
+    })
+    // of the provider's clock, not of ours
+    const behind = { ...headers, date: new Date(now - 60_000).toUTCString() }
+    expect(classifySendGrid(classified(429, { headers: behind }), now)).toMatchObject({
+      retryAfterMs: 69_000,
     })
     expect(classifySendGrid(classified(429), now)).toEqual({ kind: 'rate-limited' })
   })
@@ -32,6 +37,15 @@ describe('a SendGrid response', () => {
     })
     const refused = classifySendGrid(classified(401, { body: errors('authorization required') }), now)
     expect(refused).toEqual({ message: 'authorization required' })
+  })
+
+  it('keeps what a 403 refused: a temporary block is not told from a missing right', () => {
+    for (const body of [{ errors: [{ message: 'Forbidden', field: null }] }, '<html>', undefined]) {
+      expect(classifySendGrid(classified(403, { body }), now)).toMatchObject({
+        kind: 'permanent',
+        deadLetter: true,
+      })
+    }
   })
 
   it('survives error bodies of other shapes', () => {
@@ -51,14 +65,16 @@ describe('a SendGrid response', () => {
 })
 
 describe('a Mailchimp Marketing response', () => {
+  const marketing = (...facts: Parameters<typeof classified>) => classifyMailchimp(classified(...facts), now)
+
   it('takes a 403 without JSON for too many requests, and one with JSON for a refusal', () => {
     const html = { 'content-type': 'text/html' }
-    expect(classifyMailchimp(classified(403, { body: '<html>Denied</html>', headers: html }))).toEqual({
+    expect(marketing(403, { body: '<html>Denied</html>', headers: html })).toEqual({
       kind: 'rate-limited',
     })
-    expect(classifyMailchimp(classified(403))).toEqual({ kind: 'rate-limited' })
+    expect(marketing(403)).toEqual({ kind: 'rate-limited' })
     const body = { title: 'Forbidden', detail: 'no rights', instance: 'i-1' }
-    expect(classifyMailchimp(classified(403, { body }))).toEqual({
+    expect(marketing(403, { body })).toEqual({
       kind: 'permanent',
       code: 'Forbidden',
       message: 'no rights',
@@ -66,25 +82,55 @@ describe('a Mailchimp Marketing response', () => {
     })
     // cut off by the limit of what is inspected: its type still says what it is
     const headers = { 'content-type': 'application/problem+json; charset=utf-8' }
-    expect(classifyMailchimp(classified(403, { body: '{"title":"Forb', headers }))).toEqual({
+    expect(marketing(403, { body: '{"title":"Forb', headers })).toEqual({
       kind: 'permanent',
     })
   })
 
   it('takes an account under review for permanent, and any other 503 for an outage', () => {
-    expect(classifyMailchimp(classified(503, { body: { title: 'ComplianceRelated' } }))).toMatchObject({
+    expect(marketing(503, { body: { title: 'ComplianceRelated' } })).toMatchObject({
       kind: 'permanent',
     })
-    expect(classifyMailchimp(classified(503, { body: { title: 'Service Unavailable' } }))).not.toHaveProperty(
-      'kind',
-    )
-    expect(classifyMailchimp(classified(503))).toEqual({})
+    expect(marketing(503, { body: { title: 'Service Unavailable' } })).not.toHaveProperty('kind')
+    expect(marketing(503)).toEqual({})
+  })
+
+  it('keeps an address that signed up to many lists for the next day, and says nothing of the others', () => {
+    const detail =
+      "ada@example.com has signed up to a lot of lists very recently; we're not allowing more signups for now"
+    expect(marketing(400, { body: { title: 'Invalid Resource', detail } })).toMatchObject({
+      kind: 'transient',
+      code: 'TOO_MANY_SIGNUPS',
+      circuitFailure: false,
+      notBefore: now + 86_400_000,
+    })
+    const other = { title: 'Invalid Resource', detail: 'Please provide a valid email address.' }
+    expect(marketing(400, { body: other })).not.toHaveProperty('kind')
+  })
+
+  it('takes the block of an IP address for no outage, names it, and keeps the call', () => {
+    const headers = { 'content-type': 'text/html' }
+    const body = '<html><head><title>Request Blocked</title></head></html>'
+    expect(marketing(503, { body, headers })).toMatchObject({
+      kind: 'rate-limited',
+      code: 'IP_BLOCKED',
+      message: expect.stringContaining('blocks the IP address') as string,
+      notBefore: now + 600_000,
+    })
+    expect(marketing(503, { body: '<h1>Service Unavailable</h1>', headers })).not.toHaveProperty('kind')
+  })
+
+  it('comes back to a queue of batches that is full after minutes, and to ten at once after a backoff', () => {
+    const body = { title: 'Too Many Requests', detail: 'You have more than 500 pending batches.' }
+    const full = { body, method: 'POST', path: '/3.0/batches' }
+    expect(marketing(429, full)).toMatchObject({ kind: 'rate-limited', notBefore: now + 600_000 })
+    const busy = { title: 'Too Many Requests', detail: 'limit of 10 simultaneous connections' }
+    expect(marketing(429, { ...full, body: busy })).not.toHaveProperty('notBefore')
+    expect(marketing(429, { body, path: '/3.0/lists/batches-of-mine' })).not.toHaveProperty('notBefore')
   })
 
   it('leaves "Member Exists" to its status, which is final', () => {
-    const verdict = classifyMailchimp(
-      classified(400, { body: { title: 'Member Exists', detail: 'is a member' } }),
-    )
+    const verdict = marketing(400, { body: { title: 'Member Exists', detail: 'is a member' } })
     expect(verdict).toEqual({ code: 'Member Exists', message: 'is a member' })
   })
 
@@ -126,7 +172,9 @@ describe('the hash of a member', () => {
 
 describe('a Mailchimp Transactional response', () => {
   const named = (name: string, status = 500) =>
-    classifyMandrill(classified(status, { body: { status: 'error', code: -1, name, message: 'm' } }))
+    classifyMailchimpTransactional(
+      classified(status, { body: { status: 'error', code: -1, name, message: 'm' } }),
+    )
 
   it.each(['GeneralError', 'ServiceUnavailable'])('takes %s for transient', (name) => {
     expect(named(name)).toEqual({ kind: 'transient', code: name, message: 'm' })
@@ -141,21 +189,28 @@ describe('a Mailchimp Transactional response', () => {
 
   it('takes RequestLimitExceeded and 429 for a limit', () => {
     expect(named('RequestLimitExceeded')).toMatchObject({ kind: 'rate-limited' })
-    expect(classifyMandrill(classified(429))).toEqual({ kind: 'rate-limited' })
+    expect(classifyMailchimpTransactional(classified(429))).toEqual({ kind: 'rate-limited' })
   })
 
   it('leaves an answer without a name to its status: it is a proxy that speaks', () => {
-    expect(classifyMandrill(classified(502, { body: '<html>' }))).toEqual({})
+    expect(classifyMailchimpTransactional(classified(502, { body: '<html>' }))).toEqual({})
   })
 
   it('repeats what reads, and nothing that sends', () => {
-    const idempotent = (path: string) => mandrill.retry.isIdempotent?.(callRequest('POST', `/api/1.0${path}`))
+    const idempotent = (path: string) =>
+      transactional.retry.isIdempotent?.(callRequest('POST', `/api/1.0${path}`))
     for (const path of [
       '/users/ping2',
       '/users/info.json',
       '/tags/time-series',
       '/messages/search',
       '/templates/render.json',
+      '/messages/info',
+      '/messages/content.json',
+      '/messages/parse',
+      '/messages/search-time-series',
+      '/senders/domains',
+      '/users/senders.json',
     ]) {
       expect(idempotent(path), path).toBe(true)
     }
@@ -164,6 +219,8 @@ describe('a Mailchimp Transactional response', () => {
       '/messages/send-template.json',
       '/messages/send-raw',
       '/rejects/add',
+      '/senders/add-domain',
+      '/messages/cancel-scheduled',
       '/messages/info/x',
     ]) {
       expect(idempotent(path), path).toBe(false)
@@ -171,6 +228,6 @@ describe('a Mailchimp Transactional response', () => {
   })
 
   it('names the field of the body that is the secret', () => {
-    expect(mandrill.deadLetter.redact?.body).toEqual(['key'])
+    expect(transactional.deadLetter.redact?.body).toEqual(['key'])
   })
 })

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { resilience } from '../../../src/index.ts'
 import { preset as acuity } from '../../../src/providers/acuity.ts'
 import { preset as calCom } from '../../../src/providers/cal-com.ts'
 import { preset as calendly } from '../../../src/providers/calendly.ts'
 import { preset as hubspot } from '../../../src/providers/hubspot.ts'
+import { mergeOptions } from '../../../src/providers/kit/policy/merge-options.ts'
 import { preset as mailchimp, transactionalPreset } from '../../../src/providers/mailchimp.ts'
 import { preset as sendgrid } from '../../../src/providers/sendgrid.ts'
-import { mergeOptions } from '../../../src/providers/shared/merge-options.ts'
-import { resilience } from '../../../src/index.ts'
 import { classified } from '../../support/providers/classified.ts'
 
 const presets = { hubspot, calendly, acuity, calCom, sendgrid, mailchimp, transactionalPreset }
@@ -14,12 +14,12 @@ const presets = { hubspot, calendly, acuity, calCom, sendgrid, mailchimp, transa
 describe('options over a preset', () => {
   it('change the fields that they name, and no other', () => {
     const merged = mergeOptions(hubspot, {
-      name: 'crm',
+      integration: 'crm',
       attemptTimeoutMs: 5_000,
       retry: { maxAttempts: 2 },
       circuitBreaker: { failureThreshold: 3 },
     })
-    expect(merged).toMatchObject({ name: 'crm', attemptTimeoutMs: 5_000, totalTimeoutMs: 90_000 })
+    expect(merged).toMatchObject({ integration: 'crm', attemptTimeoutMs: 5_000, totalTimeoutMs: 90_000 })
     expect(merged.retry).toEqual({ ...hubspot.retry, maxAttempts: 2 })
     expect(merged.circuitBreaker).toEqual({ ...hubspot.circuitBreaker, failureThreshold: 3 })
     expect(merged.deadLetter).toEqual(hubspot.deadLetter)
@@ -40,7 +40,7 @@ describe('options over a preset', () => {
       circuitBreaker: undefined,
       inspectBody: undefined,
     } as never)
-    expect(merged.name).toBe('hubspot')
+    expect(merged.integration).toBe('hubspot')
     expect(merged.retry).toEqual(hubspot.retry)
     expect(merged.circuitBreaker).toEqual(hubspot.circuitBreaker)
     expect(merged.inspectBody).toEqual(hubspot.inspectBody)
@@ -89,7 +89,7 @@ describe('options over a preset', () => {
 
   it('are refused by name where they are wrong', () => {
     const stack = (options: object) => () => resilience(mergeOptions(hubspot, options))
-    expect(stack({ retry: { maxAttempts: 0 } })).toThrow('`maxAttempts` must be an integer >= 1, got 0')
+    expect(stack({ retry: { maxAttempts: 0 } })).toThrow('`retry.maxAttempts` must be an integer >= 1, got 0')
     expect(stack({ classify: 'yes' })).toThrow('`classify` must be a function, got "yes"')
     expect(stack({ inspectBody: { statusCodes: 4 } })).toThrow(
       '`inspectBody.statusCodes` must be an array, got 4',
@@ -114,7 +114,7 @@ describe.each(Object.entries(presets))('the preset %s', (_name, preset) => {
 
   it('can be printed, and not be changed for others', () => {
     expect(JSON.parse(JSON.stringify(preset))).toMatchObject({
-      name: preset.name,
+      integration: preset.integration,
       retry: { maxAttempts: preset.retry.maxAttempts },
     })
     expect(() => Object.assign(preset, { attemptTimeoutMs: 1 })).toThrow(TypeError)

@@ -1,4 +1,6 @@
 import { getEventListeners } from 'node:events'
+import { stat } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { IntegrationError, RateLimitError, RequestTimeoutError, withRetry } from '../../../src/index.ts'
 
@@ -101,6 +103,16 @@ describe('withRetry', () => {
     await expect(running).rejects.toBeInstanceOf(RequestTimeoutError)
     await expect(running).rejects.toMatchObject({ scope: 'call', timeoutMs: 30 })
     expect(aborted).toBe(true)
+  })
+
+  it('reads what came while the process could not run before it says that the time is up', async () => {
+    await nextTurn()
+    const running = withRetry(() => new Promise((resolve) => stat('.', () => resolve('answer'))), {
+      ...quick,
+      totalTimeoutMs: 75,
+    })
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150)
+    expect(await running).toBe('answer')
   })
 
   it('lets go of the caller’s signal when it is done', async () => {

@@ -31,7 +31,7 @@ describe('Reporter', () => {
     channels.attemptFailed.unsubscribe(listen)
     expect(heard).toEqual([event])
     const { error, ...context } = event
-    expect(log.warn).toHaveBeenCalledWith({ ...context, err: error }, 'attempt 1 failed')
+    expect(log.warn).toHaveBeenCalledWith({ ...context, err: error }, 'attempt failed')
   })
 
   it('does not let a logger that throws reach the call', async () => {
@@ -44,5 +44,39 @@ describe('Reporter', () => {
     }
     new Reporter('crm', bad).attemptFailed(event)
     expect((await warned).message).toContain('the logger threw: Error: full disk')
+  })
+})
+
+describe('a hook of the user', () => {
+  const { guard, log } = (() => {
+    const log = logger()
+    const reporter = new Reporter('crm', log)
+    return { guard: reporter.guard.bind(reporter), log }
+  })()
+
+  it('answers, with the arguments that were handed in apart', () => {
+    expect(guard('key', 'origin', (a: string, b: number) => `${a}${b}`, 'tenant-', 7)).toBe('tenant-7')
+    expect(guard('isFailure', true, () => undefined)).toBeUndefined()
+    expect(log.error).not.toHaveBeenCalled()
+  })
+
+  it('that throws is replaced by what holds without it, and told', () => {
+    const failure = new Error('no tenant')
+    const hook = (): string => {
+      throw failure
+    }
+    expect(guard('key', 'origin', hook)).toBe('origin')
+    expect(log.error).toHaveBeenCalledExactlyOnceWith(
+      { hook: 'key', err: failure, integration: 'crm' },
+      '`key` threw',
+    )
+  })
+
+  it('that rejects later is told, and ends no process', async () => {
+    log.error.mockClear()
+    const failure = new Error('disk full')
+    guard('onDrop', undefined, () => Promise.reject(failure))
+    await vi.waitFor(() => expect(log.error).toHaveBeenCalledTimes(1))
+    expect(log.error.mock.lastCall?.[0]).toMatchObject({ hook: 'onDrop', err: failure })
   })
 })

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
 import { withRetry } from '../../../../src/index.ts'
 import { preset as acuity } from '../../../../src/providers/acuity.ts'
-import { FakeAcuity } from '../../../support/providers/fake-acuity.ts'
+import { FakeAcuity } from '../../../support/providers/fakes/fake-acuity.ts'
 import { globalStack } from '../../../support/providers/global-stack.ts'
 
 /** CommonJS, and this file is about what it does at run time: of its shape only what is used here. */
@@ -77,7 +77,7 @@ describe('acuityscheduling 0.1, on request', () => {
     await expect(create).rejects.toThrow('fetch failed')
     expect(provider.requests).toHaveLength(3)
     expect([...provider.created.values()]).toEqual([1])
-    expect(await scene.letters()).toMatchObject([{ reason: 'non_retryable', delivery: 'unknown' }])
+    expect(await scene.letters()).toMatchObject([{ reason: 'not-repeatable', delivery: 'unknown' }])
   })
 
   it('is guarded by withRetry where a read is made to throw what it answers', async () => {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
 import { preset as calCom } from '../../../../src/providers/cal-com.ts'
-import { FakeCalCom } from '../../../support/providers/fake-cal-com.ts'
+import { FakeCalCom } from '../../../support/providers/fakes/fake-cal-com.ts'
 import { globalStack } from '../../../support/providers/global-stack.ts'
 
 /** CommonJS without types, and this file is about what it does at run time: of its shape only what is used here. */
@@ -88,7 +88,7 @@ describe('@calcom/sdk 1, on an axios of its own', () => {
     expect(provider.requests).toHaveLength(3)
     expect(provider.duplicates).toBe(0)
     const [letter] = await scene.letters()
-    expect(letter).toMatchObject({ reason: 'non_retryable', delivery: 'unknown', replayable: true })
+    expect(letter).toMatchObject({ reason: 'not-repeatable', delivery: 'unknown', replayable: true })
     const record = await scene.stack.deadLetters.get(letter?.id ?? '')
     expect(JSON.parse(Buffer.from(record?.request.body ?? []).toString())).toEqual(office)
   })
@@ -99,7 +99,7 @@ describe('@calcom/sdk 1, on an axios of its own', () => {
     provider.faults = [{ afterwards: 'reset' }]
     await expect(sdk.schedules.createSchedule(office)).rejects.toThrow('no response was received')
     expect(provider.requests).toHaveLength(1)
-    expect(await scene.letters()).toMatchObject([{ reason: 'non_retryable', delivery: 'unknown' }])
+    expect(await scene.letters()).toMatchObject([{ reason: 'not-repeatable', delivery: 'unknown' }])
   })
 
   it.each([

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
 import { preset as hubspot } from '../../../../src/providers/hubspot.ts'
-import { FakeHubSpot } from '../../../support/providers/fake-hubspot.ts'
+import { FakeHubSpot } from '../../../support/providers/fakes/fake-hubspot.ts'
 import { globalStack } from '../../../support/providers/global-stack.ts'
 
 /** The SDKs are CommonJS, and these files are about what they do at run time: of their types only what is used here. */
@@ -44,7 +44,7 @@ describe('@hubspot/api-client 14, on the global fetch', () => {
     expect(provider.duplicates).toBe(0)
     expect(provider.requests).toHaveLength(1)
     const [letter] = await scene.letters()
-    expect(letter).toMatchObject({ reason: 'non_retryable', replayable: true })
+    expect(letter).toMatchObject({ reason: 'not-repeatable', replayable: true })
     const record = await scene.stack.deadLetters.get(letter?.id ?? '')
     expect(JSON.parse(Buffer.from(record?.request.body ?? []).toString())).toMatchObject(input)
   })

@@ -1,8 +1,11 @@
 import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
-import { preset as mailchimp, transactionalPreset as mandrill } from '../../../../src/providers/mailchimp.ts'
-import { FakeMailchimp } from '../../../support/providers/fake-mailchimp.ts'
-import { FakeMandrill } from '../../../support/providers/fake-mandrill.ts'
+import {
+  preset as mailchimp,
+  transactionalPreset as transactional,
+} from '../../../../src/providers/mailchimp.ts'
+import { FakeMailchimpTransactional } from '../../../support/providers/fakes/fake-mailchimp-transactional.ts'
+import { FakeMailchimp } from '../../../support/providers/fakes/fake-mailchimp.ts'
 import { globalStack } from '../../../support/providers/global-stack.ts'
 
 /** The SDKs are CommonJS, and these files are about what they do at run time: of their types only what is used here. */
@@ -26,10 +29,11 @@ describe('@mailchimp/mailchimp_transactional 1.4, on axios', () => {
   const adapter = axios.defaults.adapter
 
   /** The SDK makes its axios when it is loaded: the adapter has to be chosen before. */
-  function load(chosen: unknown, provider: FakeMandrill): Sdk {
+  function load(chosen: unknown, provider: FakeMailchimpTransactional): Sdk {
     axios.defaults.adapter = chosen
-    for (const key of Object.keys(require.cache))
+    for (const key of Object.keys(require.cache)) {
       if (key.includes('mailchimp_transactional')) delete require.cache[key]
+    }
     const sdk = (require(path) as (key: string) => Sdk)('md-s3cr3t')
     axios.defaults.adapter = adapter
     sdk.basePath = provider.baseUrl
@@ -37,7 +41,7 @@ describe('@mailchimp/mailchimp_transactional 1.4, on axios', () => {
   }
 
   it('is not reached as it comes', async () => {
-    const provider = await scene.globally(mandrill, new FakeMandrill('md-s3cr3t'))
+    const provider = await scene.globally(transactional, new FakeMailchimpTransactional('md-s3cr3t'))
     const sdk = load(adapter, provider)
     provider.faults = [{ instead: provider.error('GeneralError', 'later') }]
     await sdk.users.ping2()
@@ -45,7 +49,7 @@ describe('@mailchimp/mailchimp_transactional 1.4, on axios', () => {
   })
 
   it('is reached when axios fetches before it is loaded, and its key is not kept', async () => {
-    const provider = await scene.globally(mandrill, new FakeMandrill('md-s3cr3t'))
+    const provider = await scene.globally(transactional, new FakeMailchimpTransactional('md-s3cr3t'))
     const sdk = load('fetch', provider)
     provider.faults = [{ instead: provider.error('GeneralError', 'later') }]
     expect(await sdk.users.ping2()).toEqual({ PING: 'PONG!' })
@@ -55,7 +59,7 @@ describe('@mailchimp/mailchimp_transactional 1.4, on axios', () => {
     expect(provider.requests).toHaveLength(3)
     const [letter] = await scene.letters()
     const record = await scene.stack.deadLetters.get(letter?.id ?? '')
-    expect(record).toMatchObject({ replayable: false, notReplayableReason: 'body_redacted' })
+    expect(record).toMatchObject({ replayable: false, notReplayableReason: 'body-redacted' })
     expect(Buffer.from(record?.request.body ?? []).toString()).not.toContain('md-s3cr3t')
   })
 })

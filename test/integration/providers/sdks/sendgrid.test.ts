@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
 import { preset as sendgrid } from '../../../../src/providers/sendgrid.ts'
-import { FakeSendGrid } from '../../../support/providers/fake-sendgrid.ts'
+import { FakeSendGrid } from '../../../support/providers/fakes/fake-sendgrid.ts'
 import { globalStack } from '../../../support/providers/global-stack.ts'
 
 /** The SDKs are CommonJS, and these files are about what they do at run time: of their types only what is used here. */
@@ -56,7 +56,7 @@ describe('@sendgrid/client 8, on axios', () => {
     provider.faults = [{ afterwards: { status: 500 } }]
     await expect(send()).rejects.toMatchObject({ code: 500 })
     expect(provider.requests).toHaveLength(3)
-    expect(await scene.letters()).toMatchObject([{ reason: 'non_retryable' }])
+    expect(await scene.letters()).toMatchObject([{ reason: 'not-repeatable' }])
   })
 })
 
@@ -104,7 +104,7 @@ describe('@sendgrid/mail 8, on a client of @sendgrid/client', () => {
     expect(provider.requests).toHaveLength(1)
     expect(provider.duplicates).toBe(0)
     const [letter] = await scene.letters()
-    expect(letter).toMatchObject({ reason: 'non_retryable', delivery: 'unknown', replayable: true })
+    expect(letter).toMatchObject({ reason: 'not-repeatable', delivery: 'unknown', replayable: true })
     const record = await scene.stack.deadLetters.get(letter?.id ?? '')
     expect(JSON.parse(Buffer.from(record?.request.body ?? []).toString())).toMatchObject({
       personalizations: [{ to: [{ email: 'ada@example.com' }] }],

@@ -1,0 +1,7 @@
+export * as root from 'undici-resilience'
+export * as redis from 'undici-resilience/redis'
+export * as sqlite from 'undici-resilience/sqlite'
+export * as postgres from 'undici-resilience/postgres'
+export * as pino from 'undici-resilience/pino'
+export * as hubspot from 'undici-resilience/providers/hubspot'
+export * as contracts from 'undici-resilience/testing/contracts'

@@ -1,0 +1,4 @@
+import { presetCases } from '../../support/providers/preset-cases.ts'
+import { runContract } from '../../support/providers/run-contract.ts'
+
+runContract(presetCases)

@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { FleetPlace } from './fleet-server.ts'
+import { type CountingProvider, Fleet, percentile, startCountingProvider } from './fleet.ts'
+
+const PROCESSES = 8
+const PROBES = 3
+const POLL_MS = 1_000
+
+interface FleetScenes {
+  /** Rounds of the first test. */
+  readonly rounds: number
+  /** What a trip takes to the others on a machine that is not busy, in milliseconds. */
+  readonly goal: { readonly p50: number; readonly p99: number }
+  /** What bare messages are sent by. */
+  readonly bare: string
+  start(): Promise<{ place: FleetPlace; stop(): Promise<void> }>
+}
+
+/** What 8 real processes do that share circuits by a store. */
+export function fleetScenes(name: string, scenes: FleetScenes): void {
+  describe(name, () => {
+    const { rounds, goal, bare } = scenes
+    let provider: CountingProvider
+    let fleet: Fleet
+    let stop: () => Promise<void>
+
+    beforeAll(async () => {
+      const server = await scenes.start()
+      stop = () => server.stop()
+      provider = await startCountingProvider()
+      fleet = await Fleet.start(PROCESSES, {
+        place: server.place,
+        provider: provider.origin,
+        breaker: {
+          failureThreshold: 5,
+          failureRate: 0,
+          timeoutMs: 300,
+          maxTimeoutMs: 300,
+          halfOpenMaxAttempts: PROBES,
+        },
+        store: { pollIntervalMs: POLL_MS },
+      })
+    })
+    afterAll(async () => {
+      await fleet.close()
+      await provider.close()
+      await stop()
+    })
+
+    const healthy = () => ({ status: 200, afterMs: 0 })
+    const outage = () => ({ status: 503, afterMs: 0 })
+
+    test('an outage that one process sees opens the circuit for all within milliseconds', async () => {
+      const delays: number[] = []
+      await fleet.all({ type: 'listen' })
+      // every case counts: none is left out, and no series is picked
+      for (let round = 0; round < rounds; round++) {
+        provider.answer = outage
+        for (const process of fleet.processes) process.events.length = 0
+        const witness = fleet.processes[round % PROCESSES]!
+        await witness.ask({ type: 'burst', count: 5 })
+        // asking for states keeps the processes busy: not while the message travels
+        await sleep(25)
+        await fleet.until((states) => states.every(({ state }) => state === 'open'), 2_000)
+        for (const process of fleet.processes) {
+          const trip = process.events.find(({ event }) => event.to === 'open')
+          if (trip === undefined) throw new Error('a process was not told')
+          expect(trip.event.here).toBe(process === witness)
+          // the epoch is the server's time in the step that made the transition
+          if (process !== witness) delays.push((trip.at - trip.event.epoch) / 1_000)
+        }
+        provider.answer = healthy
+        await witness.ask({ type: 'reset' })
+        await fleet.untilAll('closed', 2_000)
+        await witness.ask({ type: 'publish' })
+        await sleep(25)
+      }
+      const messages = fleet.processes.flatMap((process) => process.messages)
+      expect(messages).toHaveLength(rounds * PROCESSES)
+      const [p50, p99] = [percentile(delays, 0.5), percentile(delays, 0.99)]
+      const [bare50, bare99] = [percentile(messages, 0.5), percentile(messages, 0.99)]
+      const met = p50 <= goal.p50 && p99 <= goal.p99 ? 'met' : 'MISSED'
+      console.log(
+        `${name}: trip to refusal in ${delays.length} cases: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ` +
+          `most ${Math.max(...delays).toFixed(2)} ms; goal p50 <= ${goal.p50}, p99 <= ${goal.p99} ${met}; ` +
+          `bare ${bare} in the same rounds: p50 ${bare50.toFixed(2)}, p99 ${bare99.toFixed(2)}`,
+      )
+      // A machine so busy that the server itself is slow can say only whether we are out of proportion: a trip is a message too,
+      // after an HTTP call and what the store does.
+      expect(p50).toBeLessThanOrEqual(Math.max(goal.p50, bare50 * 3))
+      expect(p99).toBeLessThanOrEqual(Math.max(goal.p99, bare99 * 3))
+    })
+
+    test('half-open, the provider never has more than the allowed probes in hand from all processes together', async () => {
+      await fleet.all({ type: 'calls', everyMs: 5 })
+      const reported = await fleet.reports()
+      let probes = 0
+      let rounds = 0
+      for (let cycle = 0; cycle < 5; cycle++) {
+        provider.answer = outage
+        await fleet.untilAll('open', 5_000)
+        // what was sent before it opened, and is still on its way, is no probe
+        await fleet.all({ type: 'settled' })
+        expect(provider.inHand).toBe(0)
+        const before = provider.requests
+        let successes = 0
+        let measuring = true
+        let failedRounds = 3
+        let most = 0
+        provider.answer = () => {
+          if (measuring) {
+            probes += 1
+            most = Math.max(most, provider.inHand)
+          }
+          // the first rounds fail after a while; then probes succeed slowly
+          if (failedRounds > 0) {
+            failedRounds -= 1
+            return { status: 503, afterMs: 40 }
+          }
+          successes += 1
+          // from the last success on the circuit may close, and everything comes at once
+          if (successes >= PROBES) measuring = false
+          return { status: 200, afterMs: 60 }
+        }
+        await fleet.untilAll('closed', 10_000)
+        rounds += 1
+        expect(most, `cycle ${cycle}: ${provider.requests - before} requests`).toBeLessThanOrEqual(PROBES)
+        expect(most).toBeGreaterThan(0)
+      }
+      await fleet.all({ type: 'calls', everyMs: 0 })
+      const refused = (await fleet.reports()).map(({ refused }, at) => refused - reported[at]!.refused)
+      console.log(`${rounds} outages: ${probes} probes, ${refused.reduce((a, b) => a + b)} refusals`)
+      for (const report of await fleet.reports()) expect(report.unexpected).toEqual([])
+    })
+
+    test('after a recovery all processes are closed within one poll, also those that hear no messages', async () => {
+      const deaf = fleet.processes.slice(0, 3)
+      for (const process of deaf) await process.ask({ type: 'deaf' })
+      provider.answer = outage
+      await fleet.all({ type: 'calls', everyMs: 20 })
+      await fleet.untilAll('open', 5_000)
+      provider.answer = healthy
+      for (const process of fleet.processes) process.events.length = 0
+      await fleet.untilAll('closed', 5_000)
+      await fleet.all({ type: 'calls', everyMs: 0 })
+      const closings = fleet.processes.map(({ events }) => {
+        const closing = events.findLast(({ event }) => event.to === 'closed')
+        return closing === undefined ? NaN : (closing.at - closing.event.epoch) / 1_000
+      })
+      console.log(
+        `recovery to closed: ${closings.map((ms) => ms.toFixed(1)).join(', ')} ms; the first three hear no messages`,
+      )
+      for (const ms of closings) expect(ms).toBeLessThanOrEqual(POLL_MS + 100)
+      for (const ms of closings.slice(deaf.length)) expect(ms).toBeLessThan(100)
+    })
+  })
+}

@@ -1,0 +1,481 @@
+import { describe, expect, test } from 'vitest'
+import type { Circuit } from '../../../../src/circuit/circuit.ts'
+import type { Machine, View } from '../../../../src/circuit/machine/state.ts'
+import { resolveCircuitBreakerOptions, type CircuitBreakerOptions } from '../../../../src/circuit/options.ts'
+import type { CircuitBackend } from '../../../../src/circuit/shared/backend.ts'
+import { SharedCircuits } from '../../../../src/circuit/shared/shared-circuits.ts'
+import type { CircuitStoreChange } from '../../../../src/circuit/store.ts'
+import type { Scheduler } from '../../../../src/time/clock.ts'
+import { MachineServer } from '../../../support/machine-server.ts'
+import { settled as settle, VirtualClock } from '../../../support/virtual-clock.ts'
+
+const KEY = 'https://api.test'
+/** The server's time at `clock.now() === 0`. */
+const EPOCH_START = 1_700_000_000_000
+
+type Operation = 'flush' | 'acquire' | 'report' | 'control'
+
+interface ClientOptions {
+  /** What its wall clock is off by. */
+  readonly skewMs?: number
+  readonly scheduler?: Scheduler
+}
+
+/** A server in memory, whose commands and replies can be lost. */
+class Server {
+  readonly clock = new VirtualClock(5_000)
+  readonly log: Operation[] = []
+  readonly flushed: { total: number; failed: number }[] = []
+  readonly clients: SharedCircuits[] = []
+  /** Commands fail before they arrive. */
+  down = false
+  /** Commands arrive, their replies do not. */
+  mute = false
+  pushes = true
+  readonly #machines = new MachineServer({
+    now: () => this.now(),
+    push: (id, view, serverMs) => {
+      if (this.pushes) for (const client of this.clients) client.pushed(id, view, serverMs)
+    },
+  })
+
+  now(): number {
+    return EPOCH_START + this.clock.now()
+  }
+
+  client(by: string, { skewMs = 0, scheduler = this.clock }: ClientOptions = {}): SharedCircuits {
+    const settings = {
+      name: 'test',
+      flushIntervalMs: 100,
+      pollIntervalMs: 1_000,
+      maxCircuits: 3,
+      leaseMs: 10_000,
+      by,
+      offset: EPOCH_START + skewMs,
+    }
+    const client = new SharedCircuits(this.#backend(by), settings, scheduler)
+    this.clients.push(client)
+    client.connected()
+    return client
+  }
+
+  state(id = KEY): Machine {
+    return this.#machines.machine(id)
+  }
+
+  loseAll(): void {
+    this.#machines.loseAll()
+  }
+
+  #backend(by: string): CircuitBackend {
+    const { flushed } = this
+    const backend = this.#machines.backend(by)
+    const run = async <T>(what: Operation, command: () => Promise<T>): Promise<T> => {
+      if (this.down) throw new Error('ECONNREFUSED')
+      this.log.push(what)
+      const reply = await command()
+      if (this.mute) throw new Error('timed out')
+      return reply
+    }
+    return {
+      idOf: (key) => backend.idOf(key),
+      async flush(requests) {
+        flushed.push(...requests.map(({ counts }) => counts))
+        const replies = requests.map((request) => run('flush', () => backend.flush([request])))
+        return (await Promise.allSettled(replies)).map((reply) =>
+          reply.status === 'fulfilled' ? reply.value[0]! : (reply.reason as Error),
+        )
+      },
+      acquire: (...asked) => run('acquire', () => backend.acquire(...asked)),
+      report: (...asked) => run('report', () => backend.report(...asked)),
+      control: (...asked) => run('control', () => backend.control(...asked)),
+    }
+  }
+}
+
+const policyOf = (options: CircuitBreakerOptions = {}) =>
+  resolveCircuitBreakerOptions({ failureThreshold: 3, timeoutMs: 1_000, ...options }).policy
+
+/** A server and processes that have its first view. */
+async function fleet(size: number, options: CircuitBreakerOptions = {}) {
+  const server = new Server()
+  const policy = policyOf(options)
+  const clients = Array.from({ length: size }, (_one, at) => server.client(`p${at}`))
+  const circuits = clients.map((client) => client.circuit(KEY, policy))
+  await settle()
+  return { server, clients, circuits, policy, client: clients[0]!, circuit: circuits[0]! }
+}
+
+function fail(circuit: Circuit, times: number): void {
+  for (let index = 0; index < times; index++) circuit.failed(circuit.generation, 1, 0)
+}
+
+describe('closed', () => {
+  test('a thousand healthy calls are one command per interval, and none is sent before it', async () => {
+    const { server, circuit } = await fleet(1)
+    server.log.length = 0
+    for (let index = 0; index < 1_000; index++) circuit.succeeded(circuit.generation)
+    expect(server.log).toEqual([])
+    await server.clock.advance(100)
+    expect(server.log).toEqual(['flush'])
+    expect(server.flushed.at(-1)).toMatchObject({ total: 1_000, failed: 0 })
+    await server.clock.advance(500)
+    expect(server.log).toEqual(['flush'])
+  })
+
+  test('failures that could open it are sent at once, and only once per interval', async () => {
+    const { server, circuits, circuit } = await fleet(2, { quorum: 2 })
+    server.log.length = 0
+    fail(circuit, 50)
+    await settle()
+    expect(server.log).toEqual(['flush'])
+    fail(circuits[1]!, 3)
+    await settle()
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, false])
+  })
+
+  test('failures of all processes add up', async () => {
+    const { server, circuits } = await fleet(3)
+    for (const circuit of circuits) fail(circuit, 1)
+    expect(server.state().phase.state).toBe('closed')
+    await server.clock.advance(100)
+    expect(server.state().phase.state).toBe('open')
+  })
+
+  test('what a process counted before its first view is sent after it', async () => {
+    const server = new Server()
+    const circuit = server.client('p0').circuit(KEY, policyOf())
+    fail(circuit, 3)
+    expect(circuit.passing).toBe(true)
+    await settle()
+    expect(server.state().phase.state).toBe('open')
+    expect(circuit.passing).toBe(false)
+  })
+
+  test('results of attempts from before the last transition are not sent', async () => {
+    const { server, client, circuit } = await fleet(1)
+    const { generation } = circuit
+    await client.reset(KEY)
+    server.flushed.length = 0
+    for (let index = 0; index < 9; index++) circuit.failed(generation, 1, 0)
+    await server.clock.advance(300)
+    expect(server.flushed).toEqual([])
+    expect(server.state().phase.state).toBe('closed')
+  })
+})
+
+describe('half-open', () => {
+  async function due(options: CircuitBreakerOptions = {}, size = 1) {
+    const all = await fleet(size, options)
+    fail(all.circuit, 3)
+    await settle()
+    await all.server.clock.advance(1_001)
+    all.server.log.length = 0
+    return all
+  }
+  const ask = (circuit: Circuit) => circuit.admit(circuit.clock.now())
+
+  test('refuses synchronously while open, and asks the store once it is due', async () => {
+    const { server, circuit } = await fleet(1)
+    fail(circuit, 3)
+    await settle()
+    server.log.length = 0
+    expect(ask(circuit)).toMatchObject({ retryAfterMs: 1_000 })
+    expect(server.log).toEqual([])
+    await server.clock.advance(1_001)
+    expect(await ask(circuit)).toMatchObject({ kind: 'probe' })
+    expect(server.log.filter((operation) => operation === 'acquire')).toHaveLength(1)
+  })
+
+  test('has one request for a probe in flight, then asks no sooner than it was told', async () => {
+    const { server, circuits, circuit } = await due({ halfOpenMaxAttempts: 1 }, 2)
+    expect(await ask(circuits[1]!)).toMatchObject({ kind: 'probe' })
+    const first = ask(circuit)
+    expect(first).toBeInstanceOf(Promise)
+    expect(ask(circuit)).toMatchObject({ retryAfterMs: 1 })
+    expect(await first).toMatchObject({ retryAfterMs: expect.any(Number) as unknown })
+    server.log.length = 0
+    expect(ask(circuit)).toMatchObject({ kind: 'refused' })
+    await server.clock.advance(999)
+    expect(ask(circuit)).toMatchObject({ kind: 'refused' })
+    expect(server.log.filter((operation) => operation === 'acquire')).toHaveLength(0)
+    await server.clock.advance(102)
+    expect(await ask(circuit)).toMatchObject({ kind: 'refused' })
+    expect(server.log.filter((operation) => operation === 'acquire')).toHaveLength(1)
+  })
+
+  test('after a cancelled probe the same process may ask at once, whatever it was told before', async () => {
+    const { circuit } = await due({ halfOpenMaxAttempts: 1 })
+    const probe = await ask(circuit)
+    expect(await ask(circuit)).toMatchObject({ kind: 'refused' })
+    if (probe.kind === 'probe') circuit.report(probe, 'void')
+    expect(await ask(circuit)).toMatchObject({ kind: 'probe' })
+  })
+
+  test('a slot that was granted in a reply that got lost goes back', async () => {
+    const { server, circuits, circuit } = await due({ halfOpenMaxAttempts: 1 }, 2)
+    server.mute = true
+    expect(await ask(circuit)).toMatchObject({ kind: 'probe' })
+    server.mute = false
+    await settle()
+    expect(server.state().phase).toMatchObject({ state: 'half-open', leases: [] })
+    expect(await ask(circuits[1]!)).toMatchObject({ kind: 'probe' })
+  })
+
+  test('with the store out of reach the local machine grants the probes, as many as allowed', async () => {
+    const { server, circuit } = await due({ halfOpenMaxAttempts: 2 })
+    server.down = true
+    const admissions = [await ask(circuit), ask(circuit), ask(circuit)]
+    expect(admissions).toMatchObject([{ kind: 'probe' }, { kind: 'probe' }, { kind: 'refused' }])
+    expect(circuit.snapshot()).toMatchObject({ state: 'half-open', degraded: true })
+  })
+})
+
+describe('out of reach', () => {
+  test('is told once, and the return once, however many calls there are', async () => {
+    const { server, client, circuit } = await fleet(1)
+    const heard: CircuitStoreChange[] = []
+    client.onChange((change) => void heard.push(change))
+    server.down = true
+    for (let index = 0; index < 20; index++) {
+      circuit.succeeded(circuit.generation)
+      await server.clock.advance(100)
+    }
+    expect(circuit.snapshot().degraded).toBe(true)
+    server.down = false
+    await server.clock.advance(300)
+    expect(circuit.snapshot().degraded).toBe(false)
+    expect(heard.map(({ event }) => event)).toMatchObject([
+      { store: 'test', degraded: true, error: { message: 'ECONNREFUSED' } },
+      { store: 'test', degraded: false },
+    ])
+  })
+
+  test('when one circuit is answered again all are brought up to date, not one by one', async () => {
+    const { server, client, policy, circuit } = await fleet(1)
+    const circuits = [circuit, client.circuit('second', policy), client.circuit('third', policy)]
+    await settle()
+    server.down = true
+    for (const one of circuits) one.succeeded(one.generation)
+    await server.clock.advance(100)
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([true, true, true])
+    server.down = false
+    await server.clock.advance(250)
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([false, false, false])
+  })
+
+  test('a circuit that is forgotten while its command fails does not keep the store degraded', async () => {
+    const { server, client, policy, circuit } = await fleet(1)
+    const told: boolean[] = []
+    client.onChange((change) => void (change.type === 'store' && told.push(change.event.degraded)))
+    server.down = true
+    circuit.failed(circuit.generation, 1, 0)
+    // forgotten now: its last counts are sent, and fail
+    for (const key of ['a', 'b', 'c']) client.circuit(key, policy)
+    await settle()
+    server.down = false
+    await server.clock.advance(600)
+    expect(told).toEqual([true, false])
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([false, false, false])
+  })
+
+  test('failures whose report got lost open it here, without waiting for one more', async () => {
+    const { server, circuit } = await fleet(1)
+    server.down = true
+    fail(circuit, 3)
+    await settle()
+    expect(circuit.passing).toBe(false)
+    expect(circuit.snapshot()).toMatchObject({ state: 'open', degraded: true })
+  })
+
+  test('the local machine opens, and the store adopts it on return', async () => {
+    const { server, circuits, circuit } = await fleet(2)
+    server.down = true
+    fail(circuit, 3)
+    await settle()
+    fail(circuit, 3)
+    expect(circuit.passing).toBe(false)
+    server.down = false
+    await server.clock.advance(300)
+    expect(server.state().phase.state).toBe('open')
+    expect(circuits.map(({ machine: { epoch } }) => epoch)).toEqual([
+      server.state().epoch,
+      server.state().epoch,
+    ])
+  })
+
+  test('where a quorum is asked for, one process that opened by itself does not open the others on return', async () => {
+    const { server, circuits, circuit } = await fleet(2, { quorum: 2, timeoutMs: 60_000 })
+    server.down = true
+    fail(circuit, 3)
+    await settle()
+    fail(circuit, 3)
+    expect(circuit.passing).toBe(false)
+    server.down = false
+    await server.clock.advance(300)
+    expect(server.state().phase.state).toBe('closed')
+    expect(circuits.map(({ passing }) => passing)).toEqual([true, true])
+  })
+
+  test('an operator override holds here at once and for all on return, whatever the quorum', async () => {
+    const { server, client, circuits } = await fleet(2, { quorum: 2 })
+    server.down = true
+    await client.isolate(KEY)
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, true])
+    server.down = false
+    await server.clock.advance(300)
+    expect(circuits.map(({ machine: { override } }) => override)).toEqual(['isolated', 'isolated'])
+  })
+
+  test('what was counted meanwhile is dropped', async () => {
+    const { server, circuit } = await fleet(1, { failureThreshold: 5 })
+    server.down = true
+    fail(circuit, 1)
+    await server.clock.advance(100)
+    fail(circuit, 3)
+    server.down = false
+    await server.clock.advance(500)
+    fail(circuit, 4)
+    await server.clock.advance(200)
+    expect(server.state().phase.state).toBe('closed')
+  })
+
+  test('a store that lost the circuit gets it back from the first process that asks', async () => {
+    const { server, circuits, circuit } = await fleet(3)
+    fail(circuit, 3)
+    await settle()
+    const { epoch } = server.state()
+    server.loseAll()
+    await server.clock.advance(1_000)
+    expect(server.state()).toMatchObject({ epoch, phase: { state: 'open' } })
+    expect(circuits.every(({ passing }) => !passing)).toBe(true)
+  })
+})
+
+describe('views', () => {
+  test('agree within one poll though no message arrives', async () => {
+    const { server, circuits, circuit } = await fleet(4)
+    server.pushes = false
+    fail(circuit, 3)
+    await settle()
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, true, true, true])
+    await server.clock.advance(1_000)
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, false, false, false])
+  })
+
+  test('are never older than one poll, however recently before a tick they were refreshed', async () => {
+    for (let offset = 0; offset < 1_000; offset += 90) {
+      const { server, circuits, circuit } = await fleet(2, { timeoutMs: 60_000 })
+      fail(circuit, 3)
+      await settle()
+      await server.clock.advance(offset)
+      server.pushes = false
+      server.clients[1]!.syncAll()
+      await settle()
+      await server.clients[0]!.reset(KEY)
+      await server.clock.advance(1_000)
+      expect(circuits[1]!.passing, `reset ${offset} ms after the trip`).toBe(true)
+      for (const client of server.clients) await client.close()
+    }
+  })
+
+  test('a process that uses a key for the first time knows what was pushed of it before', async () => {
+    const { server, clients, circuit, policy } = await fleet(1)
+    const late = server.client('late')
+    fail(circuit, 3)
+    await settle()
+    await server.clock.advance(400)
+    const first = late.circuit(KEY, policy)
+    expect(first.passing).toBe(false)
+    expect(first.admit(server.clock.now())).toMatchObject({ retryAfterMs: 600 })
+    await settle()
+    await clients[0]!.reset(KEY)
+    expect(late.circuit(KEY, policy).passing).toBe(true)
+    expect(server.client('later').circuit(KEY, policy).passing).toBe(true)
+  })
+
+  test('a message with an epoch in the future is ignored, and one for another circuit too', async () => {
+    const { server, client, circuit } = await fleet(1)
+    const view: View = {
+      epoch: (server.now() + 60_000) * 1_000,
+      state: 'open',
+      remainingMs: 1e6,
+      trips: 1,
+      override: undefined,
+      by: 'x',
+    }
+    expect(client.pushed(KEY, view, server.now() + 60_000)).toBe(false)
+    expect(client.pushed('other', { ...view, epoch: circuit.machine.epoch + 1 }, server.now())).toBe(true)
+    expect(circuit.passing).toBe(true)
+  })
+
+  test.each([3_600_000, -3_600_000])(
+    'a clock that is wrong by %i ms is set right by the first reply',
+    async (skewMs) => {
+      const server = new Server()
+      const circuit = server.client('skewed', { skewMs }).circuit(KEY, policyOf())
+      await settle()
+      server.down = true
+      fail(circuit, 3)
+      await settle()
+      fail(circuit, 3)
+      expect(circuit.passing).toBe(false)
+      server.down = false
+      await server.clock.advance(300)
+      // what it decided alone is taken up, as that of a process with a right clock is
+      expect(server.state().phase.state).toBe('open')
+    },
+  )
+
+  test('a wrong local clock harms neither the others nor itself', async () => {
+    const server = new Server()
+    const { clock } = server
+    let jump = 0
+    const jumping: Scheduler = {
+      now: () => clock.now() + jump,
+      after: (ms, task) => clock.after(ms, task),
+      random: () => clock.random(),
+    }
+    const clients = [server.client('p0', { scheduler: jumping }), server.client('p1')]
+    const circuits = clients.map((client) => client.circuit(KEY, policyOf()))
+    await settle()
+    jump = 3_600_000
+    server.down = true
+    await clients[0]!.isolate(KEY)
+    expect(circuits[0]!.machine.epoch).toBeGreaterThan((server.now() + 3_000_000) * 1_000)
+    server.down = false
+    await server.clock.advance(300)
+    expect(server.state().override).toBeUndefined()
+    expect(circuits.map(({ machine: { epoch } }) => epoch)).toEqual([
+      server.state().epoch,
+      server.state().epoch,
+    ])
+  })
+})
+
+test('keeps at most `maxCircuits`, and hands on what an evicted one had counted', async () => {
+  const { server, client, policy, circuit } = await fleet(1)
+  circuit.failed(circuit.generation, 1, 0)
+  server.flushed.length = 0
+  for (const key of ['a', 'b', 'c']) {
+    await server.clock.advance(1)
+    client.circuit(key, policy)
+  }
+  await settle()
+  expect(client.list().map(({ key }) => key)).toEqual(['a', 'b', 'c'])
+  expect(server.flushed).toContainEqual({ total: 1, failed: 1, slow: 0 })
+})
+
+test('after close nothing is sent, no timer is left, and circuits go on locally', async () => {
+  const { server, client, circuit } = await fleet(1)
+  circuit.failed(circuit.generation, 1, 0)
+  server.flushed.length = 0
+  await client.close()
+  expect(server.flushed).toEqual([{ total: 1, failed: 1, slow: 0 }])
+  expect(server.clock.pending).toBe(0)
+  fail(circuit, 3)
+  expect(circuit.passing).toBe(false)
+  await client.reset(KEY)
+  expect(circuit.passing).toBe(true)
+  expect(server.clock.pending).toBe(0)
+})

@@ -1,0 +1,265 @@
+import { describe, expect, it } from 'vitest'
+import {
+  CircuitBreaker,
+  circuitBreaker,
+  deadLetter,
+  memoryStore,
+  resilience,
+  ResilientHttpClient,
+  retry,
+  startReplayer,
+  timeout,
+  withCallOptions,
+  withRetry,
+} from '../../src/index.ts'
+import { createHubSpotAgent, createHubSpotClient } from '../../src/providers/hubspot.ts'
+
+const store = memoryStore()
+const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** What the factory says to these options; what it should have been, TypeScript knows as well. */
+async function refusalOf(make: (options: never) => unknown, options: unknown): Promise<string> {
+  try {
+    await make(options as never)
+  } catch (error) {
+    expect((error as Error).name).toMatch(/^(Type|Range)Error$/)
+    return (error as Error).message
+  }
+  return 'accepted'
+}
+
+describe('an option of the wrong kind is refused by its whole path', () => {
+  it.each([
+    [{ retry: 3 }, '`retry` must be an object of options or false, got 3'],
+    [{ retry: null }, '`retry` must be an object of options or false, got null'],
+    [{ retry: retry() }, '`retry` must be an object of options or false, got a function'],
+    [{ circuitBreaker: 5 }, '`circuitBreaker` must be an object of options or false, got 5'],
+    [{ circuitBreaker: [] }, '`circuitBreaker` must be an object of options or false, got []'],
+    [{ bulkhead: 10 }, '`bulkhead` must be an object of options, got 10'],
+    [{ bulkhead: { limit: 0 } }, '`bulkhead.limit` must be an integer >= 1, got 0'],
+    [{ deadLetter: true }, '`deadLetter` must be an object of options or false, got true'],
+    [{ deadLetter: { redact: true } }, '`deadLetter.redact` must be an object of options, got true'],
+    [{ deadLetter: { redact: null } }, '`deadLetter.redact` must be an object of options, got null'],
+    [{ deadLetter: { redact: { headers: 'x' } } }, '`deadLetter.redact.headers` must be an array, got "x"'],
+    [
+      { deadLetter: { redact: { body: true } } },
+      '`deadLetter.redact.body` must be an array or false, got true',
+    ],
+    [{ deadLetter: { labels: { team: 7 } } }, '`deadLetter.labels.team` must be a string, got 7'],
+    [{ deadLetter: { seal: 'key' } }, '`deadLetter.seal` must be an object, got "key"'],
+    [
+      { deadLetter: { maxBodyBytes: -1 } },
+      '`deadLetter.maxBodyBytes` must be an integer >= 0 and <= 67108864, got -1',
+    ],
+    [{ retry: { maxAttempts: 0 } }, '`retry.maxAttempts` must be an integer >= 1, got 0'],
+    [
+      { retry: { statusCodes: [503, 200] } },
+      '`retry.statusCodes[1]` must be an integer >= 400 and <= 599, got 200',
+    ],
+    [{ retry: { jitter: null } }, '`retry.jitter` must be one of full, equal, decorrelated, none, got null'],
+    [
+      { circuitBreaker: { slowCallRate: 0.5 } },
+      '`circuitBreaker.slowCallRate` needs `slowCallMs`, got 0.5 without it',
+    ],
+    [{ classify: () => undefined, inspectBody: 4 }, '`inspectBody` must be an object of options, got 4'],
+    [
+      { classify: () => undefined, inspectBody: {} },
+      '`inspectBody.statusCodes` must be an array, got undefined',
+    ],
+    [{ attemptTimeoutMs: '5' }, '`attemptTimeoutMs` must be an integer >= 1 and <= 2147483647, got "5"'],
+    [7, '`resilience` must be an object, got 7'],
+    [null, '`resilience` must be an object, got null'],
+    [Promise.resolve({}), '`resilience` must be an object, got a Promise'],
+    [new Map(), '`resilience` must be an object, got a Map'],
+  ])('resilience(%o)', async (options, message) => {
+    expect(await refusalOf(resilience, options)).toBe(message)
+  })
+})
+
+describe('an option in the wrong place is refused, with the place where it belongs', () => {
+  it.each([
+    [
+      resilience,
+      { deadLetter: { store } },
+      '`deadLetter.store` is not an option here: give `store` to resilience()',
+    ],
+    [
+      resilience,
+      { circuitBreaker: { store } },
+      '`circuitBreaker.store` is not an option here: give `store` to resilience()',
+    ],
+    [
+      resilience,
+      { retry: { logger } },
+      '`retry.logger` is not an option here: give `logger` to resilience()',
+    ],
+    [
+      resilience,
+      { retry: { integration: 'a' } },
+      '`retry.integration` is not an option here: give `integration` to resilience()',
+    ],
+    [
+      resilience,
+      { retry: { name: 'a' } },
+      '`retry.name` is not an option here: give `integration` to resilience()',
+    ],
+    [resilience, { redact: {} }, '`redact` is not an option here: did you mean `deadLetter.redact`?'],
+    [
+      resilience,
+      { maxAttempts: 3 },
+      '`maxAttempts` is not an option here: did you mean `retry.maxAttempts`?',
+    ],
+    [
+      resilience,
+      { keepHeaders: [] },
+      '`keepHeaders` is not an option here: did you mean `deadLetter.redact.keepHeaders`?',
+    ],
+    [
+      resilience,
+      { maxBodyBytes: 9 },
+      '`maxBodyBytes` is not an option here: did you mean `retry.maxBodyBytes` or `deadLetter.maxBodyBytes`?',
+    ],
+    [
+      resilience,
+      { retry: { failureThreshold: 3 } },
+      '`retry.failureThreshold` is not an option here: did you mean `circuitBreaker.failureThreshold`?',
+    ],
+    [
+      resilience,
+      { deadLetter: { redact: { seal: {} } } },
+      '`deadLetter.redact.seal` is not an option here: did you mean `deadLetter.seal`?',
+    ],
+    [
+      ResilientHttpClient,
+      { retry: { store } },
+      '`retry.store` is not an option here: give `store` to ResilientHttpClient()',
+    ],
+    [
+      createHubSpotClient,
+      { accessToken: 't', deadLetter: { store } },
+      '`deadLetter.store` is not an option here: give `store` to createHubSpotClient()',
+    ],
+    [
+      createHubSpotClient,
+      { accessToken: 't', retry: { accessToken: 't' } },
+      '`retry.accessToken` is not an option here: give `accessToken` to createHubSpotClient()',
+    ],
+    [
+      createHubSpotAgent,
+      { circuitBreaker: { baseUrl: '' } },
+      '`circuitBreaker.baseUrl` is not an option here: give `baseUrl` to createHubSpotAgent()',
+    ],
+  ] as const)('%o(%o)', async (factory, options, message) => {
+    const make = (given: never): unknown =>
+      factory === ResilientHttpClient
+        ? new ResilientHttpClient(given)
+        : (factory as (o: never) => unknown)(given)
+    expect(await refusalOf(make, options)).toBe(message)
+  })
+})
+
+describe('an option that nobody knows is refused, with the nearest name', () => {
+  const inScope = (options: never): unknown => withCallOptions(options, () => 1)
+  it.each([
+    [resilience, { name: 'hubspot' }, '`resilience` has no option `name`; did you mean `integration`?'],
+    [retry, { name: 'hubspot' }, '`retry` has no option `name`; did you mean `integration`?'],
+    [circuitBreaker, { name: 'a' }, '`circuitBreaker` has no option `name`; did you mean `integration`?'],
+    [deadLetter, { name: 'a' }, '`deadLetter` has no option `name`; did you mean `integration`?'],
+    [timeout, { ms: 1, name: 'a' }, '`timeout` has no option `name`; did you mean `integration`?'],
+    [resilience, { retries: {} }, '`resilience` has no option `retries`; did you mean `retry`?'],
+    [
+      resilience,
+      { circuitbreaker: {} },
+      '`resilience` has no option `circuitbreaker`; did you mean `circuitBreaker`?',
+    ],
+    [
+      resilience,
+      { retry: { maxAtempts: 3 } },
+      '`retry` has no option `maxAtempts`; did you mean `retry.maxAttempts`?',
+    ],
+    [
+      resilience,
+      { deadLetter: { redact: { header: [] } } },
+      '`deadLetter.redact` has no option `header`; did you mean `deadLetter.redact.headers`?',
+    ],
+    [resilience, { retry: { maxRetrys: 3 } }, /^`retry` has no option `maxRetrys`; it knows maxAttempts, /],
+    [
+      inScope,
+      { retry: { maxAtempts: 3 } },
+      '`retry` has no option `maxAtempts`; did you mean `retry.maxAttempts`?',
+    ],
+    [inScope, { retry: 3 }, '`retry` must be an object of options or false, got 3'],
+    [inScope, { maxAttempts: 3 }, '`maxAttempts` is not an option here: did you mean `retry.maxAttempts`?'],
+    [
+      createHubSpotClient,
+      { accessToken: 't', retry: 3 },
+      '`retry` must be an object of options or false, got 3',
+    ],
+    [
+      createHubSpotAgent,
+      { deadLetter: { redact: 3 } },
+      '`deadLetter.redact` must be an object of options, got 3',
+    ],
+    [
+      createHubSpotAgent,
+      { timezone: 'UTC' },
+      '`createHubSpotAgent` has no option `timezone`; did you mean `timeZone`?',
+    ],
+    [
+      (o: never) => withRetry(() => 1, o),
+      { totalTimeout: 1 },
+      '`withRetry` has no option `totalTimeout`; did you mean `totalTimeoutMs`?',
+    ],
+    [
+      (o: never) => new CircuitBreaker(o),
+      { name: 'a' },
+      '`CircuitBreaker` has no option `name`; did you mean `integration`?',
+    ],
+  ] as const)('%o(%o)', async (make, options, message) => {
+    const said = await refusalOf(make as never, options)
+    if (typeof message === 'string') expect(said).toBe(message)
+    else expect(said).toMatch(message)
+  })
+})
+
+describe('the options of stores and replays are as strict', () => {
+  const replayer = (options: never): unknown => startReplayer(store.deadLetters, options)
+  it.each([
+    [
+      memoryStore,
+      { maxRecords: 5 },
+      '`maxRecords` is not an option here: did you mean `deadLetters.maxRecords`?',
+    ],
+    [
+      memoryStore,
+      { deadLetters: { maxRecords: 0 } },
+      '`deadLetters.maxRecords` must be an integer >= 1, got 0',
+    ],
+    [memoryStore, { deadLetters: 5 }, '`deadLetters` must be an object of options, got 5'],
+    [
+      replayer,
+      { allowedOrigins: ['https://a.test'], ids: ['x'] },
+      '`ids` is not an option here: it is one of replayDeadLetters()',
+    ],
+    [
+      replayer,
+      { allowedOrigins: ['https://a.test'], filter: { name: 'crm' } },
+      '`filter` has no option `name`; did you mean `integration`?',
+    ],
+    [
+      replayer,
+      { allowedOrigins: ['https://a.test'], interval: 5 },
+      '`startReplayer` has no option `interval`; did you mean `intervalMs`?',
+    ],
+  ] as const)('%o(%o)', async (make, options, message) => {
+    expect(await refusalOf(make as never, options)).toBe(message)
+  })
+})
+
+it('says which option names the value of none: undefined is left out, at every level', async () => {
+  const stack = resilience({
+    retry: { maxAttempts: undefined } as never,
+    deadLetter: { redact: undefined } as never,
+  })
+  await stack.close()
+})
