@@ -1,20 +1,14 @@
-import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { request } from 'undici'
-import { CaptureQueue } from '../src/dead-letter/capture-queue.ts'
-import { deadLetterId } from '../src/dead-letter/id.ts'
 import { deadLetter } from '../src/dead-letter/interceptor.ts'
-import { recordToJson } from '../src/dead-letter/record-json.ts'
-import type { DeadLetterRecord } from '../src/dead-letter/record.ts'
-import { memoryDeadLetters } from '../src/stores/memory/dead-letters.ts'
 import { redisStore } from '../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../src/stores/sqlite/sqlite-store.ts'
-import { Reporter } from '../src/telemetry/reporter.ts'
 import { startRedis } from '../test/support/redis-server.ts'
 import { Unavailable } from '../test/support/unavailable.ts'
+import { BODY, captureAll, median, META, perSecond } from './captures.ts'
 
 // How fast dead letters are captured into Redis, beside raw pipelined XADD in the same run, and what a call pays for it.
 //   node --import ./test/support/register.ts bench/dead-letters.ts
@@ -22,47 +16,6 @@ import { Unavailable } from '../test/support/unavailable.ts'
 // an outage of an hour at 17 failures a second: long enough for the code to be warm
 const COUNT = 60_000
 const ROUNDS = 5
-/** What a record of these calls weighs without its body: with it, 1 KB. */
-const META = recordToJson(record('')).length
-const BODY = randomBytes(512)
-  .toString('hex')
-  .slice(0, 1024 - META)
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN
-}
-
-function record(body: string): DeadLetterRecord {
-  const now = Date.now()
-  return {
-    version: 1,
-    id: deadLetterId(),
-    name: 'hubspot',
-    timestamp: now,
-    reason: 'exhausted',
-    delivery: 'responded',
-    retryCount: 0,
-    attempts: [{ at: now, ms: 3, statusCode: 503 }],
-    request: {
-      method: 'PUT',
-      url: 'https://api.example.com/contacts/1',
-      headers: { 'content-type': 'application/json' },
-      body: Buffer.from(body),
-      bytes: body.length,
-      sha256: '0'.repeat(64),
-    },
-    response: { statusCode: 503, headers: {} },
-    error: { name: 'HttpStatus', message: 'the server answered 503', code: 'ERR_HTTP_STATUS' },
-    replayable: true,
-  }
-}
-
-async function perSecond(work: () => Promise<void>): Promise<number> {
-  const began = performance.now()
-  await work()
-  return (COUNT / (performance.now() - began)) * 1000
-}
-
 const server = await startRedis()
 const client = new Redis(server.url)
 const store = redisStore(client, {
@@ -87,40 +40,19 @@ async function rawXadd(atATime: number): Promise<void> {
   )
 }
 
-async function throughQueue(to: typeof store.deadLetters): Promise<void> {
-  const queue = new CaptureQueue({
-    store: to,
-    spool: memoryDeadLetters(),
-    maxQueued: COUNT,
-    maxQueuedBytes: 1024 ** 3,
-    storeTimeoutMs: 30_000,
-    onDrop: (_record, reason) => {
-      throw new Error(`dropped: ${reason}`)
-    },
-    reporter: new Reporter('bench'),
-    logger: undefined,
-  })
-  for (let i = 0; i < COUNT; i++) {
-    queue.push(record(BODY))
-    // calls fail one after the other, with the event loop between them
-    if (i % 100 === 99) await new Promise((resolve) => setImmediate(resolve))
-  }
-  await queue.close(60_000)
-}
-
 const RAW = 'raw XADD, pipelines of 100'
 const CAPTURED = 'captures into Redis'
 const work: Record<string, () => Promise<void>> = {
   [RAW]: () => rawXadd(1),
   'raw, 4 pipelines at a time': () => rawXadd(4),
-  [CAPTURED]: () => throughQueue(store.deadLetters),
-  'captures into SQLite': () => throughQueue(sqlite.deadLetters),
+  [CAPTURED]: () => captureAll(store.deadLetters, COUNT),
+  'captures into SQLite': () => captureAll(sqlite.deadLetters, COUNT),
 }
 const rates = Object.fromEntries(Object.keys(work).map((name) => [name, [] as number[]]))
 for (let round = 0; round <= ROUNDS; round++) {
   for (const [name, run] of Object.entries(work)) {
     await client.flushall()
-    const rate = await perSecond(run)
+    const rate = await perSecond(COUNT, run)
     const { total } = await store.deadLetters.stats()
     if (name === CAPTURED && total !== COUNT) throw new Error(`${total} of ${COUNT} are in Redis`)
     // the first round warms up

@@ -8,12 +8,13 @@ export const subjects = [
   'opossum breaker',
   'our retry',
   'our full stack',
+  'our full stack, both timeouts',
 ] as const
 
 export type Subject = (typeof subjects)[number]
 
 /** How a call is made: through a dispatcher, or through a function around it, for what knows only promises. */
-export interface Prepared {
+interface Prepared {
   dispatcher: Dispatcher
   around?: <T>(call: () => Promise<T>) => Promise<T>
 }
@@ -32,6 +33,12 @@ export async function prepare(subject: Subject, dispatcher: Dispatcher): Promise
     case 'our full stack': {
       const { resilience } = await import('../src/index.ts')
       return { dispatcher: dispatcher.compose(resilience()) }
+    }
+    case 'our full stack, both timeouts': {
+      const { resilience } = await import('../src/index.ts')
+      return {
+        dispatcher: dispatcher.compose(resilience({ attemptTimeoutMs: 10_000, totalTimeoutMs: 30_000 })),
+      }
     }
     case 'cockatiel retry + breaker': {
       const cockatiel = await import('cockatiel')
