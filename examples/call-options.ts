@@ -20,7 +20,7 @@ await withCallOptions({ labels: { customer: 'c-9' }, retry: { maxAttempts: 2 } }
   fetch(`${provider.url}/contacts/9`, { method: 'PUT', body: 'x' }),
 )
 const { items } = await stack.deadLetters.list({ label: 'customer=c-9' })
-console.log(`dead letters of customer c-9: ${items.length}, after ${items[0]?.attempts.length} attempts`)
+console.log(`dead letters of customer c-9: ${items.length}, after ${items[0]?.history.length} attempts`)
 
 // A read that nobody will want later leaves no dead letter.
 await withCallOptions({ retry: false, deadLetter: false }, () => fetch(`${provider.url}/prices`))

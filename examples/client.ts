@@ -5,7 +5,7 @@ const provider = await startProvider(503, 200, 422)
 
 // A client object for one integration: base url, default headers, and errors instead of responses that are not ok.
 const crm = new ResilientHttpClient({
-  name: 'crm',
+  integration: 'crm',
   baseUrl: `${provider.url}/v3`,
   headers: { authorization: 'Bearer secret' },
   retry: { initialBackoffMs: 10 },

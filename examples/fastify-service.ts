@@ -1,7 +1,7 @@
-import fastify from 'fastify'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fastify from 'fastify'
 import { Agent } from 'undici'
 import { CircuitBreakerOpenError, isIntegrationError, ResilientHttpClient } from 'undici-resilience'
 import { sqliteStore } from 'undici-resilience/sqlite'
@@ -12,7 +12,7 @@ const directory = mkdtempSync(join(tmpdir(), 'fastify-service-'))
 
 const store = sqliteStore(join(directory, 'dead-letters.db'))
 const bookings = new ResilientHttpClient({
-  name: 'bookings',
+  integration: 'bookings',
   baseUrl: provider.url,
   store,
   dispatcher: new Agent({ connections: 50 }),

@@ -9,7 +9,13 @@ function lookUp(name: string): Promise<string> {
     : Promise.resolve(`${name}: 42`)
 }
 
-const breaker = new CircuitBreaker({ name: 'directory', failureThreshold: 3, timeoutMs: 100 })
+// `maxWaitMs: 0`: refuses at once. By default a call waits out a short opening in line, and `find` would come through.
+const breaker = new CircuitBreaker({
+  integration: 'directory',
+  failureThreshold: 3,
+  timeoutMs: 1_000,
+  maxWaitMs: 0,
+})
 
 // The breaker inside, so that it sees every attempt; once it is open, retrying ends.
 const find = (name: string): Promise<string> =>
@@ -22,7 +28,7 @@ try {
   console.log(`${error.name} after ${calls} calls, circuit ${breaker.state}`)
 }
 
-await new Promise((resolve) => setTimeout(resolve, 120))
+await new Promise((resolve) => setTimeout(resolve, 1_100))
 console.log(await find('ada'))
 console.log(await find('grace'))
 console.log(`circuit ${breaker.state}`)

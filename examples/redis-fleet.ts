@@ -22,10 +22,11 @@ async function pod(pod: string, redisUrl: string, url: string, spoolFile: string
   // on this machine's disk: where dead letters wait while Redis is away
   const spool = sqliteStore(spoolFile)
   const stack = resilience({
-    name: 'crm',
+    integration: 'crm',
     store,
     retry: false,
-    circuitBreaker: { failureThreshold: 4, timeoutMs: 1_500 },
+    // calls are refused at once, not held for up to `maxWaitMs`
+    circuitBreaker: { failureThreshold: 4, timeoutMs: 1_500, maxWaitMs: 0 },
     deadLetter: { spool: spool.deadLetters },
   })
   setGlobalDispatcher(new Agent().compose(stack))

@@ -11,7 +11,7 @@ const directory = mkdtempSync(join(tmpdir(), 'replay-worker-'))
 
 // Dead letters in a file: they outlive the process, and other processes of the machine may replay them.
 const store = sqliteStore(join(directory, 'dead-letters.db'))
-const stack = resilience({ name: 'crm', store, retry: { maxAttempts: 2, initialBackoffMs: 10 } })
+const stack = resilience({ integration: 'crm', store, retry: { maxAttempts: 2, initialBackoffMs: 10 } })
 setGlobalDispatcher(new Agent().compose(stack))
 
 const headers = { authorization: 'Bearer secret', 'content-type': 'application/json' }
@@ -28,6 +28,8 @@ const replayer = startReplayer(store.deadLetters, {
   allowedOrigins: [provider.url],
   credentials: () => ({ authorization: 'Bearer secret' }),
   ratePerSecond: 10,
+  // Asked just before each is sent: somebody may have written the contact meanwhile.
+  decide: ({ timestamp }) => (timestamp < Date.now() - 7 * 86_400_000 ? 'hold' : 'send'),
   onProgress: ({ method, url, outcome, statusCode }) =>
     console.log(`${outcome}: ${method} ${new URL(url).pathname} ${statusCode}`),
 })

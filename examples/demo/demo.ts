@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, setGlobalDispatcher } from 'undici'
+import { sqliteStore } from '../../src/entries/sqlite.ts'
 import { replayDeadLetters, resilience, type ResilienceStack } from '../../src/index.ts'
-import { sqliteStore } from '../../src/sqlite.ts'
 import { Application } from './application.ts'
 import { audit, balance } from './audit.ts'
 import { type Fault, faults, Provider } from './provider.ts'
@@ -31,7 +31,7 @@ const agent = new Agent()
 function open(): { stack: ResilienceStack; close: () => Promise<void> } {
   const store = sqliteStore(file)
   const stack = resilience({
-    name: 'shop',
+    integration: 'shop',
     store,
     retry: { initialBackoffMs: 60, maxBackoffMs: 400, idempotencyKey: true },
     circuitBreaker: { failureThreshold: 5, windowMs: 2_000, timeoutMs: 700, maxTimeoutMs: 1_000 },

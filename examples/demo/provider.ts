@@ -39,6 +39,7 @@ export class Provider {
   #fault: Fault | undefined
   readonly #answers = new Map<string, string>()
   readonly #sockets = new Set<Socket>()
+  #limitedUntil = 0
   #calls = new Map<string, Call>()
   #server: Server | undefined
   #port = 0
@@ -104,7 +105,7 @@ export class Provider {
     const bad = call.attempts === 1
     if (this.weather === 'unavailable' && call.ordinal % 3 === 1 && call.attempts <= 1 + (call.ordinal % 2)) {
       answer(response, 503, { message: 'try again later' })
-    } else if (this.weather === 'rate-limited' && call.ordinal % 4 === 2 && bad) {
+    } else if (this.weather === 'rate-limited' && this.#isLimited(call)) {
       call.notBefore = performance.now() + 1000
       answer(response, 429, { message: 'slow down' }, { 'retry-after': '1' })
     } else if (this.weather === 'resetting' && call.ordinal % 4 === 1 && bad) {
@@ -112,6 +113,12 @@ export class Provider {
       if (call.ordinal % 8 === 1) this.#accept(request, id, body)
       cut()
     } else accept()
+  }
+
+  /** As limits do, it refuses whatever comes, for a second: from the eighth call on. */
+  #isLimited({ ordinal, attempts }: Call): boolean {
+    if (ordinal === 7 && attempts === 1) this.#limitedUntil = performance.now() + 1000
+    return performance.now() < this.#limitedUntil
   }
 
   #call(id: string): Call {

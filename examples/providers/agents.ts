@@ -2,8 +2,8 @@ import { fetch } from 'undici'
 import { memoryStore } from 'undici-resilience'
 import { createCalComAgent, preset } from 'undici-resilience/providers/cal-com'
 import { createSendGridAgent } from 'undici-resilience/providers/sendgrid'
-import { FakeCalCom } from '../../test/support/providers/fake-cal-com.ts'
-import { FakeSendGrid } from '../../test/support/providers/fake-sendgrid.ts'
+import { FakeCalCom } from '../../test/support/providers/fakes/fake-cal-com.ts'
+import { FakeSendGrid } from '../../test/support/providers/fakes/fake-sendgrid.ts'
 
 const calendar = await new FakeCalCom('cal_live_example').start()
 const mail = await new FakeSendGrid('SG.example').start()
@@ -14,7 +14,7 @@ const store = memoryStore()
 const calComAgent = createCalComAgent({ baseUrl: calendar.origin, store, retry: { maxAttempts: 2 } })
 const sendGridAgent = createSendGridAgent({ baseUrl: mail.origin, store })
 console.log(
-  `${preset.name}: ${preset.retry.maxAttempts} attempts by default, at most ${preset.attemptTimeoutMs} ms each`,
+  `${preset.integration}: ${preset.retry.maxAttempts} attempts by default, at most ${preset.attemptTimeoutMs} ms each`,
 )
 
 // Several limits at once: the first to reset lets the request through.
@@ -46,7 +46,7 @@ await fetch(`${mail.origin}/v3/mail/send`, { dispatcher: calComAgent }).catch((e
 await Promise.all([calComAgent.close(), sendGridAgent.close()])
 const [letter] = (await store.deadLetters.list()).items
 console.log(
-  `dead letter: ${letter?.name} ${letter?.error.code}, due ${letter?.dueAt === letter?.notBefore ? 'when it is allowed' : 'now'}`,
+  `dead letter: ${letter?.integration} ${letter?.error.code}, due ${letter?.dueAt === letter?.notBefore ? 'when it is allowed' : 'now'}`,
 )
 await store.close()
 await Promise.all([calendar.close(), mail.close()])

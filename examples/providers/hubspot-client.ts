@@ -1,6 +1,6 @@
 import { isIntegrationError, memoryStore } from 'undici-resilience'
 import { createHubSpotClient } from 'undici-resilience/providers/hubspot'
-import { FakeHubSpot } from '../../test/support/providers/fake-hubspot.ts'
+import { FakeHubSpot } from '../../test/support/providers/fakes/fake-hubspot.ts'
 
 const provider = await new FakeHubSpot('pat-na1-example').start()
 

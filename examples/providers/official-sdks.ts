@@ -3,8 +3,8 @@ import { Agent, type Dispatcher, setGlobalDispatcher } from 'undici'
 import { memoryStore } from 'undici-resilience'
 import { createHubSpotAgent } from 'undici-resilience/providers/hubspot'
 import { createSendGridAgent } from 'undici-resilience/providers/sendgrid'
-import { FakeHubSpot } from '../../test/support/providers/fake-hubspot.ts'
-import { FakeSendGrid } from '../../test/support/providers/fake-sendgrid.ts'
+import { FakeHubSpot } from '../../test/support/providers/fakes/fake-hubspot.ts'
+import { FakeSendGrid } from '../../test/support/providers/fakes/fake-sendgrid.ts'
 
 // In your application: import { Client } from '@hubspot/api-client', import sendgrid from '@sendgrid/client',
 // import mailer from '@sendgrid/mail'.

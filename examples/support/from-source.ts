@@ -10,7 +10,9 @@ registerHooks({
   resolve(specifier, context, nextResolve) {
     const [, entry] = /^undici-resilience(?:\/(.+))?$/.exec(specifier) ?? []
     const own = /^undici-resilience(\/|$)/.test(specifier)
-    const url = new URL(`${entry ?? 'index'}.ts`, source)
-    return own && existsSync(url) ? nextResolve(url.href, context) : nextResolve(specifier, context)
+    const url = [`entries/${entry}.ts`, `${entry ?? 'index'}.ts`]
+      .map((file) => new URL(file, source))
+      .find((file) => existsSync(file))
+    return own && url !== undefined ? nextResolve(url.href, context) : nextResolve(specifier, context)
   },
 })

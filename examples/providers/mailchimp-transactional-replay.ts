@@ -1,18 +1,18 @@
 import { memoryStore } from 'undici-resilience'
 import { createMailchimpTransactionalClient } from 'undici-resilience/providers/mailchimp'
-import { FakeMandrill } from '../../test/support/providers/fake-mandrill.ts'
+import { FakeMailchimpTransactional } from '../../test/support/providers/fakes/fake-mailchimp-transactional.ts'
 
-const provider = await new FakeMandrill('md-example').start()
+const provider = await new FakeMailchimpTransactional('md-example').start()
 
-// Mandrill's key travels in the body. The client adds it below the stack: what is kept has no key, and can be replayed.
+// The key of Mailchimp Transactional travels in the body. The client adds it below the stack: what is kept has no key, and can be replayed.
 const store = memoryStore()
 const options = { apiKey: 'md-example', baseUrl: provider.baseUrl, store }
-const mandrill = createMailchimpTransactionalClient(options)
+const transactional = createMailchimpTransactionalClient(options)
 
 provider.faults = [{ instead: provider.error('ServiceUnavailable', 'down for maintenance') }]
 const mail = { from_email: 'shop@example.com', to: [{ email: 'ada@example.com' }], subject: 'Your order' }
-await mandrill.send(mail).catch((error: Error) => console.log(error.message.replace(/http\S+/, '<url>')))
-await mandrill.close()
+await transactional.send(mail).catch((error: Error) => console.log(error.message.replace(/http\S+/, '<url>')))
+await transactional.close()
 
 const [item] = (await store.deadLetters.list()).items
 const id = item?.id ?? ''
