@@ -55,6 +55,7 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
   }
 
   cooled(key: string, ms: number): void {
+    if (this.#closed) return
     const until = this.#scheduler.now() + ms
     this.#begins(key)
     const told = this.#backend.cool(this.#idOf(key), ms).then((left) => {
@@ -65,6 +66,7 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
   }
 
   cleared(key: string): void {
+    if (this.#closed) return
     this.#untold.delete(key)
     this.#track(this.#backend.clear(this.#idOf(key)).catch(() => this.#tellLater(key, 0)))
   }
@@ -87,6 +89,7 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
 
   /** Commands can be sent, or again. */
   connected(): void {
+    if (this.#closed) return
     const untold = [...this.#untold]
     this.#untold.clear()
     for (const [key, until] of untold) {
@@ -99,6 +102,7 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
 
   /** Messages arrive from now on; what came of cool-downs before may have been missed. */
   subscribed(): void {
+    if (this.#closed) return
     for (const { limit } of this.#limits.values()) limit.subscribed()
     const askedAt = this.#scheduler.now()
     this.#track(
