@@ -18,13 +18,21 @@ export class Outage {
     return this.#failures > 0
   }
 
-  /** How long to wait before the store is tried again, in milliseconds; 0 or less when it may be tried now. */
+  /**
+   * How long a timer has to wait before the store is tried again, in milliseconds; 0 or less when it may be tried now. Timers
+   * drop fractions and may fire a millisecond early: a store that is tried too early fails without a longer wait.
+   */
   get waitMs(): number {
-    return this.#until - this.#clock.now()
+    const left = this.#left
+    return left > 0 ? Math.ceil(left) + 1 : left
   }
 
   get mayTry(): boolean {
-    return this.waitMs <= 0
+    return this.#left <= 0
+  }
+
+  get #left(): number {
+    return this.#until - this.#clock.now()
   }
 
   /** Lets the store be tried at once. */
