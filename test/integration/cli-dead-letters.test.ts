@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deadLetterId } from '../../src/dead-letter/id.ts'
+import { createOutbox } from '../../src/dead-letter/outbox/outbox.ts'
 import type { DeadLetterRecord } from '../../src/dead-letter/record/record.ts'
 import { sqliteStore } from '../../src/entries/sqlite.ts'
 import type { ResilienceStore } from '../../src/store.ts'
@@ -215,7 +216,30 @@ describe('discard', () => {
     expect(result.json()).toEqual([{ discarded: 2, left: 0 }])
     expect((await store.deadLetters.list()).items.map(({ id }) => id)).toEqual([kept])
     const gone = await cli(['dl', 'discard', 'no-such-entry', '--yes'])
-    expect(gone).toMatchObject({ code: 1, stdout: '0 discarded, 1 not: gone already, or being sent\n' })
+    expect(gone).toMatchObject({ code: 1, stdout: '0 discarded, 1 not\n' })
+    expect(gone.stderr).toContain('no-such-entry: there is no such entry')
+  })
+})
+
+describe('requeue', () => {
+  it('says of each named entry why it was left alone', async () => {
+    const [pending = '', lost = ''] = await add(
+      makeRecord(),
+      makeRecord({ replayable: false, notReplayableReason: 'body-too-large' }),
+    )
+    const result = await cli(['dl', 'requeue', pending, lost])
+    expect(result).toMatchObject({ code: 1, stdout: '0 requeued, 2 not\n' })
+    expect(result.stderr).toBe(
+      `${pending}: it is not set aside: it is pending\n${lost}: it is not replayable: body-too-large\n`,
+    )
+  })
+})
+
+describe('entries of an outbox', () => {
+  it('say so where others have the code of their failure', async () => {
+    await createOutbox({ store }).add('https://api.example.com/hook', { method: 'POST', body: '{}' })
+    expect((await cli(['dl', 'list'])).stdout).toMatch(/outbox +outbox +POST/)
+    expect((await cli(['dl', 'list', '--code', 'outbox', '--json'])).json()).toHaveLength(1)
   })
 })
 

@@ -203,7 +203,9 @@ it('sends what a person names, though it is quarantined or in doubt, and reports
   await store.deadLetters.add([doubtful])
   const first = await replay([named.id, 'nobody'])
   expect(first.code).toBe(1)
-  expect(first.stderr).toContain('nobody: not there')
+  expect(first.stderr).toContain(
+    'nobody: there is no such entry: it was replayed or discarded, or is in another store',
+  )
   expect(first.stderr).not.toContain(named.id)
   const held = await replay(['--all'])
   expect(held.code).toBe(1)
@@ -215,7 +217,10 @@ it('sends what a person names, though it is quarantined or in doubt, and reports
     recordTo(`${provider.url}/lost`, { replayable: false, notReplayableReason: 'body-too-large' }),
   ])
   const lost = await replay(['--status', 'quarantined'])
-  expect(lost).toMatchObject({ code: 1, stderr: expect.stringContaining('1 left: ') as string })
+  expect(lost).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('1 left: it is not replayable: body-too-large') as string,
+  })
 })
 
 it('stops asking a provider that is down, so that an outage does not use up the replays', async () => {

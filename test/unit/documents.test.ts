@@ -54,6 +54,13 @@ describe.each(documents)('%s', (file) => {
   })
 })
 
+/** Pages for who uses the package, and has the tarball alone. */
+const ofUsers = documents.filter((file) => /^(README|SECURITY)\.md$|^docs\//.test(file))
+
+it.each(ofUsers)('%s, a page for users, names no file of the sources', (file) => {
+  expect(textOf(file).match(/(?<![\w./-])src\/[\w/.-]+/g) ?? []).toEqual([])
+})
+
 describe('the map of the code', () => {
   it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('in %s names files and folders that exist', (file) => {
     const paths = pathsIn(textOf(file))

@@ -134,7 +134,7 @@ async function outboxRecord(
   const body = await readBody(request, maxBodyBytes)
   const headers = [...request.headers]
   const orderingKey = given.orderingKey ?? policy.orderingKey?.(asCallRequest(request, body.bytes))
-  const error = new Error('written to the outbox, not sent yet')
+  const error = Object.assign(new Error('written to the outbox, not sent yet'), { code: 'outbox' })
   const record = recordOfCall(
     {
       id: deadLetterId(),
@@ -150,7 +150,7 @@ async function outboxRecord(
       givenUp: undefined,
       reason: 'outbox',
       notBefore: given.notBefore,
-      outcome: { kind: 'error', error, code: undefined, delivery: 'not-sent' },
+      outcome: { kind: 'error', error, code: error.code, delivery: 'not-sent' },
       responseBody: undefined,
       repeatable: undefined,
       idempotencyKey: given.idempotencyKey ?? request.headers.get('idempotency-key') ?? undefined,

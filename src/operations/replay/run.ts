@@ -41,8 +41,7 @@ interface ReplayRunOptions extends Passed {
 interface ReplayRun {
   readonly summary: ReplaySummary
   /**
-   * Ids among the targets that had no turn: not there, held by another replayer, not replayable, or not of an allowed
-   * origin. Empty when the run was cancelled.
+   * Ids among the targets that had no turn; `whyNotReplayed` says why. Empty when the run was cancelled.
    */
   readonly untouched: readonly string[]
 }

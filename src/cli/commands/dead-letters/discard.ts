@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { discardEntries } from '../../../operations/entries/change-entries.ts'
 import { idsOf } from '../../../operations/entries/selection.ts'
+import { whyLeft, whyNotDiscarded } from '../../../operations/entries/why-left.ts'
 import { addSelectionOptions, type SelectionOptions, selectionOf } from '../../arguments/selection-options.ts'
 import { addStoreOptions, type CommonOptions } from '../../arguments/store-options.ts'
 import type { CommandContext } from '../../command-context.ts'
@@ -32,17 +33,17 @@ export function addDiscardCommand(parent: Command, context: CommandContext): voi
       if (chosen.length === 0) return terminal.note('No entries.')
       const entries = chosen.length === 1 ? 'one entry' : `${chosen.length} entries`
       await terminal.confirm(`Discard ${entries} of ${shown} for good?`, options.yes === true)
-      const discarded = await discardEntries(deadLetters, chosen, {
+      const named = ids.length > 0
+      const { changed: discarded, left: untouched } = await discardEntries(deadLetters, chosen, {
+        named,
         signal,
         onProgress: (count) => terminal.status(`${count} of ${chosen.length} discarded`),
       })
+      for (const id of untouched) terminal.note(`${id}: ${await whyLeft(deadLetters, id, whyNotDiscarded)}`)
       const left = chosen.length - discarded
+      const why = named ? '' : ': gone meanwhile, or being sent'
       if (options.json === true) terminal.json({ discarded, left })
-      else {
-        terminal.line(
-          `${discarded} discarded${left === 0 ? '' : `, ${left} not: gone already, or being sent`}`,
-        )
-      }
+      else terminal.line(`${discarded} discarded${left === 0 ? '' : `, ${left} not${why}`}`)
       if (left > 0) context.someFailed()
     })
   })

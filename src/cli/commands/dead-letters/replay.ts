@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { checkOrigin } from '../../../operations/checked-origin.ts'
+import { whyLeft, whyLeftCounted, whyNotReplayed } from '../../../operations/entries/why-left.ts'
 import { isCleanSummary } from '../../../operations/replay/summary.ts'
 import { countTargets, replayTargets } from '../../../operations/replay/targets.ts'
 import { credentialsOf } from '../../arguments/credential-options.ts'
@@ -119,9 +120,13 @@ async function run(ids: string[], options: Options, context: CommandContext): Pr
       signal,
       onProgress: (progress, before) => output.tell(progress, before),
     })
-    const why = 'not there, held by another replayer, not replayable, or not of an allowed origin'
-    if (targets.named) for (const id of untouched) terminal.note(`${id}: ${why}`)
-    else if (untouched.length > 0) terminal.note(`${untouched.length} left: ${why}`)
+    const obstacle = whyNotReplayed(allowedOrigins)
+    if (targets.named) {
+      for (const id of untouched) terminal.note(`${id}: ${await whyLeft(deadLetters, id, obstacle)}`)
+    } else {
+      const reasons = await whyLeftCounted(deadLetters, untouched, obstacle, signal)
+      for (const [why, count] of reasons) terminal.note(`${count} left: ${why}`)
+    }
     output.end(summary)
     if (!isCleanSummary(summary) || untouched.length > 0) context.someFailed()
     if (summary.cancelled) context.exitCode = exitCodes.interrupted

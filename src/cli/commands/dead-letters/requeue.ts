@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { requeueEntries } from '../../../operations/entries/change-entries.ts'
 import { idsOf } from '../../../operations/entries/selection.ts'
+import { whyLeft, whyNotRequeued } from '../../../operations/entries/why-left.ts'
 import { addSelectionOptions, type SelectionOptions, selectionOf } from '../../arguments/selection-options.ts'
 import { addStoreOptions, type CommonOptions } from '../../arguments/store-options.ts'
 import type { CommandContext } from '../../command-context.ts'
@@ -31,15 +32,17 @@ export function addRequeueCommand(parent: Command, context: CommandContext): voi
     const selection = selectionOf(ids, options, context.now())
     await context.withStore(options, async ({ deadLetters }) => {
       const chosen = await idsOf(deadLetters, selection, options.limit, selectionProgress(terminal))
-      const requeued = await requeueEntries(deadLetters, chosen, { signal })
+      const named = ids.length > 0
+      const { changed: requeued, left: untouched } = await requeueEntries(deadLetters, chosen, {
+        named,
+        signal,
+      })
+      for (const id of untouched) terminal.note(`${id}: ${await whyLeft(deadLetters, id, whyNotRequeued)}`)
       const left = chosen.length - requeued
+      const why = named ? '' : ': gone, not set aside, or not replayable'
       if (options.json === true) terminal.json({ requeued, left })
-      else {
-        terminal.line(
-          `${requeued} requeued${left === 0 ? '' : `, ${left} not: gone, not set aside, or not replayable`}`,
-        )
-      }
-      if (left > 0 && ids.length > 0) context.someFailed()
+      else terminal.line(`${requeued} requeued${left === 0 ? '' : `, ${left} not${why}`}`)
+      if (left > 0 && named) context.someFailed()
     })
   })
 }

@@ -4,6 +4,7 @@ import { DeadLetterFormatError } from '../../../dead-letter/record/json.ts'
 import type { DeadLetter, DeadLetterRecord } from '../../../dead-letter/record/record.ts'
 import type { DeadLetterStore } from '../../../dead-letter/store/store.ts'
 import { OperationError } from '../../operation-error.ts'
+import { whyLeft, whyNotDiscarded } from '../why-left.ts'
 import { editedRecord, type RecordEdit } from './edited-record.ts'
 
 /**
@@ -36,8 +37,6 @@ export async function replaceEntry(
   }
   if (evicted.includes(entry.id) || (await store.discard([entry.id])) === 1) return
   await store.discard([copy.id])
-  throw new OperationError(
-    `${entry.id} is being sent now, or was replayed meanwhile: it was not edited`,
-    'refused',
-  )
+  const why = await whyLeft(store, entry.id, whyNotDiscarded)
+  throw new OperationError(`${entry.id} was not edited: ${why}`, 'refused')
 }

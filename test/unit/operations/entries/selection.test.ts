@@ -44,7 +44,7 @@ it('changes any number of entries, in chunks, and ends between two of them', asy
   const ids = (await store.add(Array.from({ length: 1_203 }, () => makeRecord()))).kept
   const steps: number[] = []
   const onProgress = (changed: number): void => void steps.push(changed)
-  expect(await requeueEntries(store, ids, { signal })).toBe(0)
+  expect(await requeueEntries(store, ids, { signal })).toEqual({ changed: 0, left: [] })
   const ending = new AbortController()
   const discarded = await discardEntries(store, ids, {
     signal: ending.signal,
@@ -53,6 +53,16 @@ it('changes any number of entries, in chunks, and ends between two of them', asy
       if (changed >= 1_000) ending.abort()
     },
   })
-  expect({ discarded, steps }).toEqual({ discarded: 1_000, steps: [500, 1_000] })
-  expect(await discardEntries(store, ids, { signal })).toBe(203)
+  expect({ discarded, steps }).toEqual({ discarded: { changed: 1_000, left: [] }, steps: [500, 1_000] })
+  expect(await discardEntries(store, ids, { signal })).toEqual({ changed: 203, left: [] })
+})
+
+it('tells of entries that a person has named which were left alone', async () => {
+  const ids = (await store.add([1, 2].map(() => makeRecord()))).kept
+  await store.discard(ids.slice(0, 1))
+  expect(await requeueEntries(store, ids, { named: true, signal })).toEqual({ changed: 0, left: ids })
+  expect(await discardEntries(store, ids, { named: true, signal })).toEqual({
+    changed: 1,
+    left: ids.slice(0, 1),
+  })
 })

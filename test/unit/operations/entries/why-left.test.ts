@@ -1,0 +1,84 @@
+import { beforeEach, expect, it } from 'vitest'
+import { localDeadLetters } from '../../../../src/dead-letter/local/local-dead-letters.ts'
+import { DeadLetterFormatError } from '../../../../src/dead-letter/record/json.ts'
+import type { DeadLetterRecord } from '../../../../src/dead-letter/record/record.ts'
+import type { DeadLetterStore } from '../../../../src/dead-letter/store/store.ts'
+import {
+  whyLeft,
+  whyLeftCounted,
+  whyNotDiscarded,
+  whyNotReplayed,
+  whyNotRequeued,
+} from '../../../../src/operations/entries/why-left.ts'
+import { makeRecord } from '../../../../src/testing/contracts/records.ts'
+
+let store: DeadLetterStore
+beforeEach(() => {
+  store = localDeadLetters()
+})
+
+const notReplayed = whyNotReplayed(['https://api.example.com'])
+
+async function added(record: Partial<DeadLetterRecord> = {}): Promise<string> {
+  const [id] = (await store.add([makeRecord(record)])).kept
+  return id!
+}
+
+it('says of an id without an entry that there is none, and what may have become of it', async () => {
+  const id = await added()
+  await store.discard([id])
+  for (const obstacle of [notReplayed, whyNotRequeued, whyNotDiscarded]) {
+    expect(await whyLeft(store, id, obstacle)).toBe(
+      'there is no such entry: it was replayed or discarded, or is in another store',
+    )
+  }
+})
+
+it('says that an entry cannot be read, and leaves errors of the store to the caller', async () => {
+  store.get = () => Promise.reject(new DeadLetterFormatError('`url` is missing'))
+  expect(await whyLeft(store, 'any', notReplayed)).toBe('it cannot be read: `url` is missing')
+  store.get = () => Promise.reject(new Error('the store is away'))
+  await expect(whyLeft(store, 'any', notReplayed)).rejects.toThrow('the store is away')
+})
+
+it('says that a replayer holds it', async () => {
+  const id = await added()
+  await store.claim({ limit: 1, leaseMs: 60_000, maxReplays: 5, lapseDelayMs: 0 })
+  expect(await whyLeft(store, id, notReplayed)).toBe('a replayer holds it now')
+  expect(await whyLeft(store, id, whyNotRequeued)).toBe('a replayer holds it now')
+  expect(await whyLeft(store, id, whyNotDiscarded)).toBe('it was being sent when its turn came')
+})
+
+it('says why it can never be replayed', async () => {
+  const id = await added({ replayable: false, notReplayableReason: 'body-too-large' })
+  expect(await whyLeft(store, id, notReplayed)).toBe('it is not replayable: body-too-large')
+  expect(await whyLeft(store, id, whyNotRequeued)).toBe('it is not replayable: body-too-large')
+})
+
+it('says where it goes to, when that was not allowed', async () => {
+  const id = await added()
+  expect(await whyLeft(store, id, whyNotReplayed([]))).toBe(
+    'it goes to https://api.example.com, which is not among the allowed origins',
+  )
+})
+
+it('says that it waits for the one before it, or was in use for a moment', async () => {
+  const ordered = await added({ orderingKey: 'customer-1' })
+  expect(await whyLeft(store, ordered, notReplayed)).toBe('an entry before it has the same ordering key')
+  expect(await whyLeft(store, await added(), notReplayed)).toBe('it was in use when its turn came')
+})
+
+it('says of an entry that was to be requeued that it is not set aside', async () => {
+  expect(await whyLeft(store, await added(), whyNotRequeued)).toBe('it is not set aside: it is pending')
+})
+
+it('counts many by their reasons, and ends early when it is told to', async () => {
+  const lost = { replayable: false, notReplayableReason: 'body-too-large' } as const
+  const ids = [await added(lost), await added(lost), await added({ orderingKey: 'a' })]
+  const counted = await whyLeftCounted(store, ids, notReplayed, new AbortController().signal)
+  expect([...counted]).toEqual([
+    ['it is not replayable: body-too-large', 2],
+    ['an entry before it has the same ordering key', 1],
+  ])
+  expect((await whyLeftCounted(store, ids, notReplayed, AbortSignal.abort())).size).toBe(0)
+})
