@@ -1,20 +1,16 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { Agent } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { memoryStore } from '../../../src/index.ts'
 import { createCalComClient } from '../../../src/providers/cal-com.ts'
-import {
-  createMailchimpClient,
-  createMailchimpTransactionalClient,
-  preset as mailchimp,
-  transactionalPreset as transactional,
-} from '../../../src/providers/mailchimp.ts'
+import { createMailchimpClient } from '../../../src/providers/mailchimp.ts'
 import { createSendGridClient } from '../../../src/providers/sendgrid.ts'
+import { cases } from '../../support/providers/cases.ts'
 import { FakeCalCom } from '../../support/providers/fakes/fake-cal-com.ts'
-import { FakeMailchimpTransactional } from '../../support/providers/fakes/fake-mailchimp-transactional.ts'
 import { FakeMailchimp } from '../../support/providers/fakes/fake-mailchimp.ts'
-import type { FakeProvider } from '../../support/providers/fakes/fake-provider.ts'
 import { FakeSendGrid } from '../../support/providers/fakes/fake-sendgrid.ts'
 import { presetCases } from '../../support/providers/preset-cases.ts'
+import { answersAfter } from '../../support/providers/slow-road.ts'
 
 let close: (() => Promise<unknown>)[]
 beforeEach(() => {
@@ -28,82 +24,34 @@ const closing = <T extends { close(): Promise<unknown> }>(one: T): T => {
   return one
 }
 
-const mail = { from_email: 'shop@example.com', to: [{ email: 'ada@example.com' }], subject: 'Your order' }
+/** An attempt of any preset takes so long here: its own times, and with them the answers', are divided. */
+const ATTEMPT_MS = 5_000
 
-interface Slow {
-  title: string
-  /** The provider's own limit of an answer, in milliseconds. */
-  ownMs: number
-  preset: { attemptTimeoutMs: number; totalTimeoutMs: number }
-  /** Times are divided by it. */
-  by: number
-  fake: () => FakeProvider
-  call: (options: object) => { close(): Promise<unknown>; run: () => Promise<unknown> }
-}
-
-const slow: Slow[] = [
-  {
-    title: 'Mailchimp Marketing',
-    ownMs: 120_000,
-    preset: mailchimp,
-    by: 20,
-    fake: () => new FakeMailchimp('s3cr3t0key-us6'),
-    call: (options) => {
-      const client = createMailchimpClient({ apiKey: 's3cr3t0key-us6', ...options })
-      return { close: () => client.close(), run: () => client.setMember('l1', 'ada@example.com') }
-    },
-  },
-  {
-    title: 'Mailchimp Transactional',
-    ownMs: 300_000,
-    preset: transactional,
-    by: 40,
-    fake: () => new FakeMailchimpTransactional('md-s3cr3t'),
-    call: (options) => {
-      const client = createMailchimpTransactionalClient({ apiKey: 'md-s3cr3t', ...options })
-      return { close: () => client.close(), run: () => client.send(mail) }
-    },
-  },
-]
-
-/** Those whose limit is that of their own SDK; a time in the test is long enough for a busy machine. */
-for (const [integration, ownMs, by] of [
-  ['stripe', 80_000, 9],
-  ['twilio', 30_000, 4],
-] as const) {
-  const one = presetCases.find((other) => other.integration === integration)!
-  slow.push({
-    title: one.title,
-    ownMs,
-    preset: one.preset,
-    by,
-    fake: () => one.fake(),
-    call: (options) => {
-      const client = one.client(options)
-      return { close: () => client.close(), run: () => one.create(client, 'ada') }
-    },
-  })
-}
-
-describe('an honest answer at 0.95 of the own limit of', () => {
-  it.concurrent.each(slow)('$title is one request and no letter', async (one) => {
+// that an attempt may take longer than the provider's own limit of an answer is in test/unit/providers/timeouts.test.ts
+describe('an honest answer at 0.95 of the longest time of an attempt', () => {
+  it.concurrent.each([...cases, ...presetCases])('at $title is one request and no letter', async (one) => {
     const fake = await one.fake().start()
-    fake.latencyMs = (one.ownMs * 0.95) / one.by
     const store = memoryStore()
+    const road = new Agent().compose(answersAfter(0.95 * ATTEMPT_MS))
     const { attemptTimeoutMs, totalTimeoutMs } = one.preset
-    const made = one.call({
+    const client = one.client({
       baseUrl: fake.baseUrl,
       store,
-      attemptTimeoutMs: Math.round(attemptTimeoutMs / one.by),
-      totalTimeoutMs: Math.round(totalTimeoutMs / one.by),
+      dispatcher: road,
+      attemptTimeoutMs: ATTEMPT_MS,
+      totalTimeoutMs: Math.round((totalTimeoutMs * ATTEMPT_MS) / attemptTimeoutMs),
     })
+    const from = performance.now()
     try {
-      await made.run()
+      await Promise.all([one.read(client, 'grace'), one.create(client, 'ada')])
     } finally {
-      await made.close()
+      await client.close()
+      await road.close()
       await fake.close()
     }
-    expect(fake.requests).toHaveLength(1)
+    expect(performance.now() - from).toBeGreaterThan(0.94 * ATTEMPT_MS)
+    expect(fake.requests).toHaveLength(2)
+    expect([...fake.created.values()]).toEqual([1])
     expect((await store.deadLetters.list()).items).toEqual([])
   })
 })
