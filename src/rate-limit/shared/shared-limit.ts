@@ -321,17 +321,18 @@ export class SharedLimit implements Limit {
     this.#starved =
       request.live + request.background > 0 && reply.live + reply.background === 0 && permits.units > 0
     this.#host.changed(this)
-    this.#plan(now)
+    this.#plan(now, request.leaseMs)
   }
 
-  #plan(now: number): void {
+  /** @param leaseMs how long what is held now is valid: the rhythm may have changed since it was asked for */
+  #plan(now: number, leaseMs: number): void {
     const waits = this.#live.all + this.#background.all > 0
     const { units } = this.#permits
     if (this.#tellsHistory) this.#next.now()
     else if (waits && this.#retryAt > now) this.#later(this.#retryAt - now + this.#scheduler.random() * 3)
     else if (this.#next.again && this.#missing() > 0) this.#next.now()
     else if (this.#tally.hasNews || units > this.#stock(now)) this.#later(this.#rhythm.reportMs)
-    else if (units > 0) this.#later(this.#rhythm.leaseMs * 0.4)
+    else if (units > 0) this.#later(leaseMs * 0.4)
   }
 
   #ask(now: number): void {

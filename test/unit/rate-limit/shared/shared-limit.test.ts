@@ -118,6 +118,22 @@ describe('a limit that processes share', () => {
   })
 })
 
+describe('what a process holds ahead of use', () => {
+  it('is renewed before its lease is over, also when there comes to be ample, and leases are longer', async () => {
+    const leases: { at: number; leaseMs: number }[] = []
+    scene.answer = ({ leaseMs }) => {
+      leases.push({ at: scene.clock.now(), leaseMs })
+      return leases.length === 1 ? { status: 'created', free: 20 } : {}
+    }
+    scene.use()
+    await scene.clock.advance(5)
+    scene.use()
+    await scene.clock.advance(9_000)
+    expect(leases.map(({ leaseMs }) => leaseMs)).toEqual(expect.arrayContaining([2_000, 5_100]))
+    leases.slice(1).forEach(({ at }, n) => expect(at - leases[n]!.at).toBeLessThan(leases[n]!.leaseMs))
+  })
+})
+
 describe('when the server has lost what it knew', () => {
   /** It knew that others had used 60 of the 100. */
   const known = async (): Promise<void> => {
