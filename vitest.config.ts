@@ -20,5 +20,7 @@ export default defineConfig({
     // for what hangs; the heaviest, a cluster and five command lines, takes a busy machine 15 s
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // what is awaited comes as soon as the machine lets it: a second, Vitest's own, is less than a stall may take
+    expect: { poll: { timeout: 20_000 } },
   },
 })

@@ -11,7 +11,7 @@ interface CircuitDirectoryFixture {
 }
 
 const { policy } = resolveCircuitBreakerOptions({ failureThreshold: 3 })
-const soon = { interval: 2, timeout: 3_000 }
+const soon = { interval: 2, timeout: 10_000 }
 
 let keys = 0
 

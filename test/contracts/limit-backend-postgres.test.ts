@@ -62,7 +62,7 @@ describe('limits in PostgreSQL that only have cool-downs', () => {
     await vi.waitFor(async () => {
       const { rows } = await fixture.pool.query(`SELECT id FROM ${schema}.limit_cooldowns`)
       expect(rows).toEqual([{ id: 'other' }])
-    })
+    }, 10_000)
     await drop()
   })
 })

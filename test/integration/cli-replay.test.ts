@@ -239,7 +239,8 @@ it('finishes what it is sending when it is interrupted, sends nothing more, and 
   provider.replies = [
     (_request, response) => {
       if (provider.received.length === 3) child?.kill('SIGINT')
-      setTimeout(() => response.end('ok'), 400)
+      // by then the command line has heard of it
+      setTimeout(() => response.end('ok'), 3_000)
     },
   ]
   await store.deadLetters.add(Array.from({ length: 30 }, (_, n) => recordTo(`${provider.url}/${n}`)))
@@ -259,7 +260,7 @@ it('ends at once when it is interrupted a second time', async () => {
   provider.replies = [
     () => {
       child?.kill('SIGINT')
-      setTimeout(() => child?.kill('SIGINT'), 200)
+      setTimeout(() => child?.kill('SIGINT'), 1_500)
     },
   ]
   const record = recordTo(`${provider.url}/x`)

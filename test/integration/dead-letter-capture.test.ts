@@ -145,7 +145,7 @@ describe('bodies in dead letters', () => {
     await expect(
       senders['built-in fetch']!('http://crm.test', endless, agent.compose(refusal, letters)),
     ).rejects.toThrow()
-    expect(performance.now() - began).toBeLessThan(500)
+    expect(performance.now() - began).toBeLessThan(5_000)
     const entry = await captured()
     expect(entry).toMatchObject({ replayable: false, notReplayableReason: 'body-incomplete' })
   })

@@ -78,7 +78,7 @@ describe('captures into Redis', () => {
     const send = async (body: string): Promise<void> => {
       const began = performance.now()
       expect((await fetch(provider.url, via(dispatcher, { method: 'POST', body }))).status).toBe(503)
-      expect(performance.now() - began).toBeLessThan(1000)
+      expect(performance.now() - began).toBeLessThan(10_000)
     }
     await send('before')
     await expect.poll(() => durable.map((event) => event.where)).toEqual(['store'])
@@ -116,7 +116,7 @@ describe('captures into Redis', () => {
     server.freeze()
     const began = performance.now()
     await fetch(provider.url, via(agent.compose(letters)))
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(performance.now() - began).toBeLessThan(10_000)
     expect(await letters.flush()).toBe(true)
     expect((await spool.deadLetters.stats()).total).toBe(1)
     server.thaw()
@@ -152,7 +152,7 @@ describe('captures into Redis', () => {
     const began = performance.now()
     expect((await store.deadLetters.add(records)).kept).toHaveLength(4_000)
     // one after the other, or a few at a time, the scripts would take 60 or 20 of them
-    expect((performance.now() - began) / 300).toBeLessThan(10)
+    expect((performance.now() - began) / 300).toBeLessThan(15)
   })
 
   it('reject when the store is closed under them, and nothing is left unhandled', async () => {
@@ -232,7 +232,7 @@ describe('captures into Redis', () => {
     const store = redisStore(nowhere, { deadLetters: { timeoutMs: 100 } })
     const began = performance.now()
     await expect(store.deadLetters.add([makeRecord()])).rejects.toThrow('Redis cannot be reached')
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(performance.now() - began).toBeLessThan(10_000)
     await store.close()
   })
 

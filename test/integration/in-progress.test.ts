@@ -21,7 +21,7 @@ afterEach(async () => {
 /** A POST with a key, through a whole stack. */
 async function order(replies: Reply[], options: ResilienceOptions = {}, key = true): Promise<number> {
   provider.replies = replies
-  stack = resilience({ attemptTimeoutMs: 100, circuitBreaker: false, ...options })
+  stack = resilience({ circuitBreaker: false, ...options })
   dispatcher = agent.compose(stack)
   const headers = key ? { 'idempotency-key': 'order-1' } : {}
   const response = await fetch(provider.url, via(dispatcher, { method: 'POST', body: 'order', headers }))
@@ -34,11 +34,11 @@ const conflict = status(409, {}, '{"error":"key in use"}')
 
 describe('after an attempt with the same key that went unanswered', () => {
   it.each([
-    ['a timeout', silence],
-    ['a reset', reset],
-    ['a gateway that had no answer', status(504)],
-  ])('a 409 means "not yet": %s', async (_what, first) => {
-    expect(await order([first, conflict, conflict, ok], { retry: quick })).toBe(200)
+    ['a timeout', silence, { attemptTimeoutMs: 1_500 }],
+    ['a reset', reset, {}],
+    ['a gateway that had no answer', status(504), {}],
+  ])('a 409 means "not yet": %s', async (_what, first, options) => {
+    expect(await order([first, conflict, conflict, ok], { retry: quick, ...options })).toBe(200)
     expect(provider.received.map(({ headers }) => headers['idempotency-key'])).toEqual(
       Array(4).fill('order-1'),
     )

@@ -90,7 +90,7 @@ describe('a call that is added to the outbox', () => {
       const had = provider.received.length
       const start = performance.now()
       await outbox.add(`${provider.url}/hook`, post)
-      await vi.waitFor(() => expect(provider.received).toHaveLength(had + 1), 2_000)
+      await vi.waitFor(() => expect(provider.received).toHaveLength(had + 1), 10_000)
       return performance.now() - start
     }
     expect(await late()).toBeLessThan(1_000)
@@ -142,7 +142,7 @@ describe('a call that is added to the outbox', () => {
 
   it('is not sent before its time', async () => {
     const outbox = createOutbox({ store })
-    const notBefore = Date.now() + 150
+    const notBefore = Date.now() + 2_000
     await outbox.add(`${provider.url}/a`, post, { notBefore: new Date(notBefore) })
     expect(await deliver()).toMatchObject({ claimed: 0 })
     await sleep(notBefore - Date.now() + 20)
@@ -157,7 +157,7 @@ describe('a call that is added to the outbox', () => {
       replayDeadLetters(store.deadLetters, {
         allowedOrigins: [provider.url],
         dispatcher: agent,
-        timeoutMs: 100,
+        timeoutMs: 1_000,
       })
     await give()
     expect(await store.deadLetters.get(unsure)).toMatchObject({ status: 'in-doubt' })

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import pg from 'pg'
@@ -68,23 +69,30 @@ describe('limits that processes share through PostgreSQL', () => {
     const patient = { commandTimeoutMs: 5_000 }
     const all = [1, 2, 3].map(() => process_({ limits }, patient))
     await Promise.all(all.map(({ store }) => store.deadLetters.stats()))
+    // when they go: when they arrive is also a matter of how busy this machine is
+    const sent: number[] = []
+    const going = (message: unknown): void => {
+      const { request: one } = message as { request: { origin: string } }
+      if (one.origin === url) sent.push(performance.now())
+    }
+    subscribe('undici:request:create', going)
+    cleanUps.push(() => unsubscribe('undici:request:create', going))
     const calls = Promise.all(all.flatMap(({ call }) => Array.from({ length: 9 }, () => call())))
     // while all have calls that wait: a process that has none is forgotten soon
     await expect
       .poll(() => all[0]!.state(), { timeout: 5_000 })
       .toMatchObject({ limit: 20, degraded: false, processes: 3 })
     expect(await calls).toEqual(Array.from({ length: 27 }, () => 200))
-    // by when they arrived: on a busy machine one may take a little longer on its way than those behind it
-    for (const at of arrived) {
-      expect(arrived.filter((other) => other >= at && other < at + 900).length).toBeLessThanOrEqual(20)
+    for (const at of sent) {
+      expect(sent.filter((other) => other >= at && other < at + 1_000).length).toBeLessThanOrEqual(20)
     }
-    expect(arrived.at(-1)! - arrived[0]!).toBeLessThan(6_000)
+    expect(sent.at(-1)! - sent[0]!).toBeLessThan(6_000)
   })
 
   it('let no call wait longer than it may when PostgreSQL answers nothing, and go on with a share', async () => {
     // a statement that this process itself was late for is waited for once more
     const one = process_(
-      { limits: [{ limit: 100, intervalMs: 10_000 }], processes: 4, maxWaitMs: 5_000 },
+      { limits: [{ limit: 100, intervalMs: 10_000 }], processes: 4, maxWaitMs: 12_000 },
       { commandTimeoutMs: 400 },
     )
     expect(await one.call()).toBe(200)
@@ -93,12 +101,12 @@ describe('limits that processes share through PostgreSQL', () => {
       const start = performance.now()
       const calls = Array.from({ length: 20 }, () => one.call())
       expect(await Promise.all(calls)).toEqual(calls.map(() => 200))
-      expect(performance.now() - start).toBeLessThan(3_000)
+      expect(performance.now() - start).toBeLessThan(10_000)
       expect(one.state()).toMatchObject({ degraded: true })
     } finally {
       server.thaw()
     }
-    await vi.waitFor(() => expect(one.state()).toMatchObject({ degraded: false }), 5_000)
+    await vi.waitFor(() => expect(one.state()).toMatchObject({ degraded: false }), 10_000)
   })
 
   it('give back what they hold when they are closed', async () => {
@@ -106,7 +114,7 @@ describe('limits that processes share through PostgreSQL', () => {
     await vi.waitFor(async () => {
       await one.call()
       expect(one.state()).toMatchObject({ used: 2 })
-    })
+    }, 10_000)
     await one.store.close()
     const client = new pg.Client(server.url)
     await client.connect()
@@ -123,12 +131,13 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     let blockedUntil = 0
     answer = () => {
       if (performance.now() >= blockedUntil && blockedUntil > 0) return { status: 200 }
-      blockedUntil ||= performance.now() + 1_000
-      return { status: 429, headers: { 'retry-after': '1' } }
+      blockedUntil ||= performance.now() + 3_000
+      return { status: 429, headers: { 'retry-after': '3' } }
     }
     expect(await all[0]!.call()).toBe(429)
     // the last one hears nothing, and looks
-    for (const { state } of all) await vi.waitFor(() => expect(state().retryAfterMs).toBeGreaterThan(0))
+    for (const { state } of all)
+      await vi.waitFor(() => expect(state().retryAfterMs).toBeGreaterThan(0), 10_000)
     const before = arrived.length
     const results = await Promise.all(all.flatMap(({ call }) => [call(), call()]))
     expect(results).toEqual(results.map(() => 200))
@@ -139,9 +148,9 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     const [one, deaf] = [process_(), process_({}, { listen: false, pollIntervalMs: 100 })]
     await Promise.all([one.call(), deaf.call()])
     await one.limit.limits.cool(url, 60_000)
-    await vi.waitFor(() => expect(deaf.state().retryAfterMs).toBeGreaterThan(50_000))
+    await vi.waitFor(() => expect(deaf.state().retryAfterMs).toBeGreaterThan(50_000), 10_000)
     await one.limit.limits.clear(url)
-    await vi.waitFor(() => expect(deaf.state().retryAfterMs).toBe(0))
+    await vi.waitFor(() => expect(deaf.state().retryAfterMs).toBe(0), 10_000)
     await deaf.limit.limits.cool(url, 60_000)
     // it looks again and again, and what was ended before is not this one
     await new Promise((resolve) => setTimeout(resolve, 400))
@@ -154,13 +163,13 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     const limits = (...args: string[]) =>
       runCli(['limits', ...args, '--store', server.url, '--schema', schema, '--json'])
     expect(await limits('cool', url, '5m')).toMatchObject({ code: 0 })
-    await vi.waitFor(() => expect(one.state().retryAfterMs).toBeGreaterThan(250_000))
+    await vi.waitFor(() => expect(one.state().retryAfterMs).toBeGreaterThan(250_000), 10_000)
     await expect(one.call()).rejects.toMatchObject({ refusedBy: 'provider' })
     const late = process_({ maxWaitMs: 0 })
-    await vi.waitFor(() => expect(late.state().retryAfterMs).toBeGreaterThan(250_000))
+    await vi.waitFor(() => expect(late.state().retryAfterMs).toBeGreaterThan(250_000), 10_000)
     expect((await limits('list')).json()).toMatchObject([{ key: url }])
     expect(await limits('clear', url)).toMatchObject({ code: 0 })
-    await vi.waitFor(async () => expect(await one.call()).toBe(200))
+    await vi.waitFor(async () => expect(await one.call()).toBe(200), 10_000)
     expect((await limits('list')).stdout).toBe('')
   })
 
@@ -175,8 +184,9 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     await server.restart()
     await vi.waitFor(() => expect(two.state().retryAfterMs).toBeGreaterThan(50_000), 10_000)
     const late = process_()
-    await vi.waitFor(() =>
-      expect(late.limit.limits.state('http://before.test').retryAfterMs).toBeGreaterThan(45_000),
+    await vi.waitFor(
+      () => expect(late.limit.limits.state('http://before.test').retryAfterMs).toBeGreaterThan(45_000),
+      10_000,
     )
   })
 })

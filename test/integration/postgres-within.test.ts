@@ -61,7 +61,7 @@ test('a transaction whose session is lost leaves nothing either', async () => {
       `${schema}.dead_letters`,
     ])
     expect(rows).toEqual([])
-  })
+  }, 10_000)
   expect((await store.deadLetters.stats()).total).toBe(0)
 })
 
@@ -94,7 +94,7 @@ test('the bounds of the store are kept to, apart from the transaction', async ()
   await store.deadLetters.within(client).add([record])
   await client.query('COMMIT')
   await store.deadLetters.within(client).add([makeRecord()])
-  await vi.waitFor(async () => expect((await store.deadLetters.stats()).total).toBeLessThanOrEqual(3))
+  await vi.waitFor(async () => expect((await store.deadLetters.stats()).total).toBeLessThanOrEqual(3), 10_000)
   expect(await store.deadLetters.get(record.id)).toBeDefined()
 })
 

@@ -54,7 +54,7 @@ it('is told that Redis does not answer in time while it stands still, and of its
   await vi.waitFor(async () => {
     await breaker.execute(() => 1)
     expect(lines).toContain('redis does not answer in time: circuits go on locally')
-  }, 5_000)
+  }, 10_000)
   await vi.waitFor(() => expect(lines).toContain('redis answers again'), 10_000)
   lines.length = 0
   await server.kill({ keepDir: true })

@@ -36,8 +36,10 @@ test('circuits of all slots are shared, each in one slot', async () => {
         new CircuitBreaker({ integration: `https://api-${at}.test`, store, failureThreshold: 2, quorum: 2 }),
     ),
   )
-  await vi.waitFor(() =>
-    expect([...one.circuits.list(), ...two.circuits.list()].filter(({ degraded }) => degraded)).toEqual([]),
+  await vi.waitFor(
+    () =>
+      expect([...one.circuits.list(), ...two.circuits.list()].filter(({ degraded }) => degraded)).toEqual([]),
+    10_000,
   )
   for (const pair of breakers) {
     for (const breaker of pair) {
@@ -45,8 +47,10 @@ test('circuits of all slots are shared, each in one slot', async () => {
     }
   }
   await Promise.all([one.circuits.flush(), two.circuits.flush()])
-  await vi.waitFor(() =>
-    expect(breakers.flat().map(({ state }) => state)).toEqual(Array.from({ length: 120 }, () => 'open')),
+  await vi.waitFor(
+    () =>
+      expect(breakers.flat().map(({ state }) => state)).toEqual(Array.from({ length: 120 }, () => 'open')),
+    10_000,
   )
   const keys = await Promise.all(
     servers.nodes.map(async (node) => (await node.cli('keys', 'app:undici-resilience:1:*')).split('\n')),
@@ -84,7 +88,7 @@ test('users with only what the documentation names, and the right to ask for the
       (store) => new CircuitBreaker({ integration: 'https://limited.test', store, failureThreshold: 1 }),
     )
     await breakers[0]!.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
-    await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(['open', 'open']))
+    await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(['open', 'open']), 10_000)
     expect([...here.circuits.list(), ...there.circuits.list()].map(({ degraded }) => degraded)).not.toContain(
       true,
     )
@@ -111,6 +115,6 @@ test('a master that is gone for good takes only its own circuits out of reach', 
   }
   // each opens, in the cluster or by itself
   await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(breakers.map(() => 'open')), {
-    timeout: 4_000,
+    timeout: 10_000,
   })
 })

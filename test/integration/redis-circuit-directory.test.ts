@@ -93,16 +93,16 @@ test('a watcher is told once that the connection was lost, and nothing more; a n
     lost: (error) => lost.push(error),
   })
   await circuits.overrule(key, 'isolate')
-  await vi.waitFor(() => expect(told.at(-1)).toBe('isolated'))
+  await vi.waitFor(() => expect(told.at(-1)).toBe('isolated'), 10_000)
   await server.cli('client', 'kill', 'type', 'pubsub')
-  await vi.waitFor(() => expect(lost).toEqual([expect.any(Error)]))
+  await vi.waitFor(() => expect(lost).toEqual([expect.any(Error)]), 10_000)
   const again: string[] = []
   const end = await circuits.watch({
     changed: (circuit) => again.push(circuit.override ?? circuit.state),
     lost: () => undefined,
   })
   await circuits.overrule(key, 'force-close')
-  await vi.waitFor(() => expect(again).toEqual(['forced-closed']))
+  await vi.waitFor(() => expect(again).toEqual(['forced-closed']), 10_000)
   end()
   expect(told.at(-1)).toBe('isolated')
   expect(lost).toHaveLength(1)
@@ -124,7 +124,7 @@ test('a server that does not answer is an error within the timeout, whatever is 
   frozen.thaw()
   await frozen.stop()
   // as soon as the client has noticed: before that ioredis itself says that nothing can be written
-  await vi.waitFor(() => expect(circuits.list()).rejects.toThrow('Redis cannot be reached'))
+  await vi.waitFor(() => expect(circuits.list()).rejects.toThrow('Redis cannot be reached'), 10_000)
   await expect(circuits.watch({ changed: () => undefined, lost: () => undefined })).rejects.toThrow(
     'cannot subscribe to undici-resilience:1:circuits:0',
   )
@@ -141,5 +141,5 @@ test('a user with only what the documentation names may list, watch and overrule
   await circuits.overrule(key, 'isolate')
   expect(await circuits.list()).toMatchObject([{ key, override: 'isolated' }])
   expect(await circuits.find(key)).toMatchObject({ key, override: 'isolated' })
-  await vi.waitFor(() => expect(told.at(-1)).toBe('isolated'))
+  await vi.waitFor(() => expect(told.at(-1)).toBe('isolated'), 10_000)
 })

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
@@ -69,23 +68,29 @@ async function open(...replies: Parameters<typeof startProvider>): Promise<void>
 
 test('what one process learns stops another, whose retries end at once and send nothing', async () => {
   await open(status(503))
-  const [one, two] = [processStack(), processStack({ retry: { initialBackoffMs: 1 } })]
+  // open for long enough that nobody probes it before the test is there
+  const circuit = { circuitBreaker: { failureThreshold: 3, timeoutMs: 3_000, maxWaitMs: 0 } }
+  const one = processStack(circuit)
+  const two = processStack({ ...circuit, retry: { initialBackoffMs: 1 } })
   const store = (stack: ResilienceStack) => stack.circuits as never
   await untilPushed(store(one.stack), store(two.stack))
   for (let index = 0; index < 3; index++) expect(await get(one.dispatcher)).toBe(503)
-  await vi.waitFor(() => expect(one.stack.circuits.state(provider.url).state).toBe('open'), { interval: 2 })
-  // it has never used this circuit, but heard of it
-  await sleep(50)
+  await vi.waitFor(() => expect(one.stack.circuits.state(provider.url).state).toBe('open'), {
+    interval: 2,
+    timeout: 10_000,
+  })
+  // it has never used this circuit, but heard of it: before what one says next
+  await untilPushed(store(one.stack), store(two.stack))
   await expect(get(two.dispatcher)).rejects.toThrow(CircuitBreakerOpenError)
   expect(provider.received).toHaveLength(3)
   provider.start([ok])
-  await vi.waitFor(async () => expect(await get(two.dispatcher)).toBe(200), { interval: 20, timeout: 3_000 })
+  await vi.waitFor(async () => expect(await get(two.dispatcher)).toBe(200), { interval: 20, timeout: 10_000 })
   await vi.waitFor(
     async () => {
       await get(two.dispatcher)
       expect(one.stack.circuits.state(provider.url).state).toBe('closed')
     },
-    { interval: 20, timeout: 3_000 },
+    { interval: 20, timeout: 10_000 },
   )
 })
 
@@ -97,8 +102,14 @@ test('an abort in the wait for Redis is heard at once, nothing is sent, and the 
   )
   await untilPushed(stack.circuits as never, stack.circuits as never)
   for (let index = 0; index < 3; index++) await get(dispatcher)
-  await vi.waitFor(() => expect(stack.circuits.state(provider.url).state).toBe('open'), { interval: 2 })
-  await vi.waitFor(() => expect(stack.circuits.state(provider.url).retryAfterMs).toBe(0), { interval: 5 })
+  await vi.waitFor(() => expect(stack.circuits.state(provider.url).state).toBe('open'), {
+    interval: 2,
+    timeout: 10_000,
+  })
+  await vi.waitFor(() => expect(stack.circuits.state(provider.url).retryAfterMs).toBe(0), {
+    interval: 5,
+    timeout: 10_000,
+  })
   provider.start([ok])
   proxy.delayMs = 1_500
   const controller = new AbortController()
@@ -108,11 +119,11 @@ test('an abort in the wait for Redis is heard at once, nothing is sent, and the 
   await expect(call).rejects.toThrow('enough')
   expect(performance.now() - start).toBeLessThan(750)
   proxy.delayMs = 0
-  await vi.waitFor(async () => expect(await get(dispatcher)).toBe(200), { interval: 20, timeout: 4_000 })
+  await vi.waitFor(async () => expect(await get(dispatcher)).toBe(200), { interval: 20, timeout: 10_000 })
   expect(provider.received).toHaveLength(1)
   await vi.waitFor(() => expect(stack.circuits.state(provider.url).state).toBe('closed'), {
     interval: 5,
-    timeout: 3_000,
+    timeout: 10_000,
   })
 })
 
@@ -121,10 +132,16 @@ test('a probe that waits too long for Redis goes by the local machine, within th
   const { stack, dispatcher } = processStack({}, { commandTimeoutMs: 100 })
   await untilPushed(stack.circuits as never, stack.circuits as never)
   for (let index = 0; index < 3; index++) await get(dispatcher)
-  await vi.waitFor(() => expect(stack.circuits.state(provider.url).state).toBe('open'), { interval: 2 })
+  await vi.waitFor(() => expect(stack.circuits.state(provider.url).state).toBe('open'), {
+    interval: 2,
+    timeout: 10_000,
+  })
   server.freeze()
   try {
-    await vi.waitFor(() => expect(stack.circuits.state(provider.url).retryAfterMs).toBe(0), { interval: 5 })
+    await vi.waitFor(() => expect(stack.circuits.state(provider.url).retryAfterMs).toBe(0), {
+      interval: 5,
+      timeout: 10_000,
+    })
     provider.start([ok])
     const start = performance.now()
     expect(await get(dispatcher)).toBe(200)
@@ -141,6 +158,6 @@ test('a probe that waits too long for Redis goes by the local machine, within th
       expect(stack.circuits.state(provider.url)).toMatchObject({ state: 'closed', degraded: false })
       expect(await server.cli('hget', `undici-resilience:1:{${provider.url}}:s`, 'st')).toBe('c')
     },
-    { interval: 20, timeout: 4_000 },
+    { interval: 20, timeout: 10_000 },
   )
 })

@@ -64,7 +64,7 @@ async function trip(breaker: CircuitBreaker, times = 3): Promise<void> {
 const breakerOf = (store: RedisStore, integration = 'api') =>
   new CircuitBreaker({ integration, store, failureThreshold: 3, failureRate: 0, timeoutMs: 60_000 })
 const soon = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { interval: 2, timeout: 4_000 })
+  vi.waitFor(check, { interval: 2, timeout: 10_000 })
 
 describe('clients as users have them', () => {
   test.each([
@@ -99,7 +99,7 @@ describe('clients as users have them', () => {
     for (const { circuits } of all) await untilPushed(circuits, circuits)
     await trip(breakers[0]!)
     await soon(() => expect(breakers[0]!.snapshot()).toMatchObject({ state: 'open', degraded: false }))
-    await vi.waitFor(() => expect(breakers[1]!.snapshot().degraded).toBe(false))
+    await vi.waitFor(() => expect(breakers[1]!.snapshot().degraded).toBe(false), 10_000)
     expect(breakers.map(({ state }) => state)).toEqual(['open', 'closed', 'closed'])
   })
 

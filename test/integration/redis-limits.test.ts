@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Redis } from 'ioredis'
@@ -56,40 +57,48 @@ function process_(options: RateLimitInterceptorOptions = {}, given: RedisStoreOp
   return { store, limit, call, state: () => limit.limits.state(url) }
 }
 
+// a machine that others keep busy is no store that is away, with which each process would go on alone
+const patient = { commandTimeoutMs: 5_000 }
+
 describe('limits that processes share through Redis', () => {
   it('hold over all of them together', async () => {
     const limits = [{ limit: 20, intervalMs: 2_000 }]
-    // a machine that others keep busy is no store that is away, with which each process would go on alone
-    const patient = { commandTimeoutMs: 5_000 }
     const all = [1, 2, 3].map(() => process_({ limits }, patient))
     await Promise.all(all.map(({ store }) => store.deadLetters.stats()))
+    // when they go: when they arrive is also a matter of how busy this machine is
+    const sent: number[] = []
+    const going = (message: unknown): void => {
+      const { request: one } = message as { request: { origin: string } }
+      if (one.origin === url) sent.push(performance.now())
+    }
+    subscribe('undici:request:create', going)
+    cleanUps.push(() => unsubscribe('undici:request:create', going))
     const calls = Promise.all(all.flatMap(({ call }) => Array.from({ length: 12 }, () => call())))
     // while all have calls that wait: a process that has none is forgotten soon
     await expect
       .poll(() => all[0]!.state(), { timeout: 5_000 })
       .toMatchObject({ limit: 20, degraded: false, processes: 3 })
     expect(await calls).toEqual(Array.from({ length: 36 }, () => 200))
-    // by when they arrived: on a busy machine one may take a little longer on its way than those behind it
-    for (const at of arrived) {
-      expect(arrived.filter((other) => other >= at && other < at + 1_900).length).toBeLessThanOrEqual(20)
+    for (const at of sent) {
+      expect(sent.filter((other) => other >= at && other < at + 2_000).length).toBeLessThanOrEqual(20)
     }
-    expect(arrived.at(-1)! - arrived[0]!).toBeLessThan(6_000)
+    expect(sent.at(-1)! - sent[0]!).toBeLessThan(6_000)
   })
 
   it('let no call wait longer than it may when Redis answers nothing, and go on with a share', async () => {
-    const one = process_({ limits: [{ limit: 100, intervalMs: 10_000 }], processes: 4, maxWaitMs: 2_000 })
+    const one = process_({ limits: [{ limit: 100, intervalMs: 10_000 }], processes: 4, maxWaitMs: 8_000 })
     expect(await one.call()).toBe(200)
     server.freeze()
     try {
       const start = performance.now()
       const calls = Array.from({ length: 20 }, () => one.call())
       expect(await Promise.all(calls)).toEqual(calls.map(() => 200))
-      expect(performance.now() - start).toBeLessThan(1_500)
+      expect(performance.now() - start).toBeLessThan(6_000)
       expect(one.state()).toMatchObject({ degraded: true })
     } finally {
       server.thaw()
     }
-    await vi.waitFor(() => expect(one.state()).toMatchObject({ degraded: false }), 5_000)
+    await vi.waitFor(() => expect(one.state()).toMatchObject({ degraded: false }), 10_000)
   })
 
   it('work from the first call on where Redis was never there, with the number of processes that was given', async () => {
@@ -105,11 +114,11 @@ describe('limits that processes share through Redis', () => {
 
   it('give back what they hold when they are closed', async () => {
     const limits = [{ limit: 10, intervalMs: 10_000 }]
-    const one = process_({ limits })
+    const one = process_({ limits }, patient)
     await vi.waitFor(async () => {
       await one.call()
       expect(one.state()).toMatchObject({ used: 2 })
-    })
+    }, 10_000)
     await one.store.close()
     const held = await server.cli('HVALS', `undici-resilience:1:limits:{${url}}:10000:p`)
     expect(held.split(' ')[1]).toBe('0')
@@ -138,11 +147,11 @@ describe('cool-downs that processes share through Redis', () => {
     let blockedUntil = 0
     answer = () => {
       if (performance.now() >= blockedUntil && blockedUntil > 0) return { status: 200 }
-      blockedUntil ||= performance.now() + 2_000
-      return { status: 429, headers: { 'retry-after': '2' } }
+      blockedUntil ||= performance.now() + 3_000
+      return { status: 429, headers: { 'retry-after': '3' } }
     }
     expect(await all[0]!.call()).toBe(429)
-    await vi.waitFor(() => expect(all[2]!.state().retryAfterMs).toBeGreaterThan(0))
+    await vi.waitFor(() => expect(all[2]!.state().retryAfterMs).toBeGreaterThan(0), 10_000)
     const before = arrived.length
     const results = await Promise.all(all.flatMap(({ call }) => [call(), call()]))
     expect(results).toEqual(results.map(() => 200))
@@ -153,10 +162,10 @@ describe('cool-downs that processes share through Redis', () => {
     const one = process_()
     await one.limit.limits.cool(url, 60_000)
     const late = process_({ maxWaitMs: 0 })
-    await vi.waitFor(() => expect(late.state().retryAfterMs).toBeGreaterThan(50_000))
+    await vi.waitFor(() => expect(late.state().retryAfterMs).toBeGreaterThan(50_000), 10_000)
     await expect(late.call()).rejects.toMatchObject({ code: 'ERR_RATE_LIMITED', refusedBy: 'provider' })
     await one.limit.limits.clear(url)
-    await vi.waitFor(async () => expect(await late.call()).toBe(200))
+    await vi.waitFor(async () => expect(await late.call()).toBe(200), 10_000)
   })
 
   it('are listed, begun and ended from the command line', async () => {
@@ -168,14 +177,14 @@ describe('cool-downs that processes share through Redis', () => {
     const listed = await limits('list')
     expect(JSON.parse(listed.stdout)).toMatchObject({ key: url })
     expect(await limits('clear', url)).toMatchObject({ code: 0 })
-    await vi.waitFor(async () => expect(await one.call()).toBe(200))
+    await vi.waitFor(async () => expect(await one.call()).toBe(200), 10_000)
     expect((await limits('list')).stdout).toBe('')
     expect(await limits('cool', url, 'soon')).toMatchObject({ code: 2 })
   })
 
   it('are listed with the limits of all processes, and watched', async () => {
     const limits = [{ limit: 100, intervalMs: 10_000 }]
-    const [one, two] = [process_({ limits }), process_({ limits })]
+    const [one, two] = [process_({ limits }, patient), process_({ limits }, patient)]
     for (const { call } of [one, two, one]) await call()
     for (const { store } of [one, two]) await store.limits.flush()
     const list = (...args: string[]) => runCli(['limits', ...args, '--store', server.url])

@@ -49,7 +49,7 @@ describe('replayDeadLetter', () => {
     [status(401), {}, { outcome: 'again', reason: 'credentials' }],
     [reset, {}, { outcome: 'again', reason: 'outage', code: 'ECONNRESET' }],
     [reset, post, { outcome: 'hold', reason: 'may-have-arrived' }],
-    [silence, { options: { timeoutMs: 50 } }, { outcome: 'again', reason: 'outage', code: 'ERR_TIMEOUT' }],
+    [silence, { options: { timeoutMs: 1_000 } }, { outcome: 'again', reason: 'outage', code: 'ERR_TIMEOUT' }],
     [status(422), {}, { outcome: 'never', reason: 'refused', statusCode: 422 }],
     [status(307, { location: '/x' }), {}, { outcome: 'never', reason: 'refused' }],
     [status(404), { request: { method: 'DELETE' } }, { outcome: 'done', reason: 'already-gone' }],
@@ -87,7 +87,7 @@ describe('replayDeadLetter', () => {
 
   it('leaves a provider alone that is down, and asks again with the next when the wait is over', async () => {
     provider.replies = [status(503)]
-    const quick = { initialBackoffMs: 50, maxBackoffMs: 50 }
+    const quick = { initialBackoffMs: 3_000, maxBackoffMs: 3_000 }
     for (let n = 0; n < 10; n++) await replay(letter(), quick)
     expect(provider.received.length).toBeLessThan(5)
     provider.replies = [ok]

@@ -141,10 +141,10 @@ describe('an origin that is down', () => {
     provider.replies = [silence]
     await store.add([...letters(20), ...letters(20, other)])
     const began = performance.now()
-    const summary = await replay({ leaseMs: 1000, timeoutMs: 600, concurrency: 2 })
+    const summary = await replay({ leaseMs: 10_000, timeoutMs: 3_000, concurrency: 2 })
     const last = other.received.at(-1)!.at - began
     expect(other.received).toHaveLength(20)
-    expect(last).toBeLessThan(500)
+    expect(last).toBeLessThan(2_500)
     expect(summary).toMatchObject({ done: 20, quarantined: 0, leftAlone: [{ reason: 'outage' }] })
   })
 })
@@ -180,14 +180,13 @@ describe('a wait that a provider asks for', () => {
   })
 
   it('holds for what is captured meanwhile, too, whoever starts a run', async () => {
-    provider.replies = [status(429, { 'retry-after': '1' }), ok]
+    provider.replies = [status(429, { 'retry-after': '3' }), ok]
     await store.add([letter()])
     await replay()
-    const asked = performance.now()
     await store.add(letters(3))
     expect(await replay()).toMatchObject({ sent: 0, later: 3 })
-    await expect.poll(async () => (await replay()).done, { timeout: 3000, interval: 20 }).toBe(4)
-    expect(provider.received[1]!.at - asked).toBeGreaterThanOrEqual(990)
+    await expect.poll(async () => (await replay()).done, { interval: 20 }).toBe(4)
+    expect(provider.received[1]!.at - provider.received[0]!.at).toBeGreaterThanOrEqual(3_000)
   })
 
   it('holds where live traffic has heard of it: a replay waits in no line for longer than it has time', async () => {
@@ -199,7 +198,7 @@ describe('a wait that a provider asks for', () => {
     await store.add(letters(6))
     const began = performance.now()
     const summary = await replay({ dispatcher, timeoutMs: 5000 })
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(performance.now() - began).toBeLessThan(4_500)
     expect(summary).toMatchObject({ sent: 0, later: 6, leftAlone: [{ reason: 'rate-limited' }] })
     expect(summary.leftAlone[0]!.afterMs).toBeGreaterThan(55_000)
     for (const { dueAt } of (await store.list()).items) expect(dueAt - Date.now()).toBeGreaterThan(55_000)

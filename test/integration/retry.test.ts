@@ -43,7 +43,7 @@ describe('what is retried', () => {
   })
 
   it('not a POST after a timeout of an attempt that was sent', async () => {
-    dispatcher = new Agent().compose(timeout({ ms: 100 }), retry(quick))
+    dispatcher = new Agent().compose(timeout({ ms: 1_000 }), retry(quick))
     provider.replies = [silence, ok]
     await expect(send({ method: 'POST', body: 'order' })).rejects.toMatchObject({
       cause: { code: 'ERR_TIMEOUT', scope: 'attempt', attempts: 1 },
@@ -117,17 +117,26 @@ describe('Retry-After', () => {
     const at = performance.now()
     const response = await send()
     expect(response.status).toBe(429)
-    expect(performance.now() - at).toBeLessThan(1_000)
+    expect(performance.now() - at).toBeLessThan(30_000)
     expect(provider.received).toHaveLength(1)
   })
 })
 
 describe('a failed response', () => {
   it('whose body never ends delays nothing', async () => {
-    provider.replies = [(_request, response) => void response.writeHead(503).write('and so on'), ok]
-    const at = performance.now()
+    const order: string[] = []
+    provider.replies = [
+      (_request, response, socket) => {
+        socket.once('close', () => order.push('the first is cut off'))
+        response.writeHead(503).write('and so on')
+      },
+      ok,
+    ]
+    const listen = ({ attempt }: { attempt: number }): number => order.push(`attempt ${attempt}`)
+    channels.attemptStart.subscribe(listen)
     expect((await send()).status).toBe(200)
-    expect(performance.now() - at).toBeLessThan(500)
+    channels.attemptStart.unsubscribe(listen)
+    expect(order.slice(0, 2)).toEqual(['attempt 1', 'attempt 2'])
   })
 
   it('that is small is read to its end, so that the connection is kept', async () => {
@@ -204,8 +213,8 @@ describe('timeouts', () => {
   it('of the call end a backoff, an attempt, and everything after', async () => {
     provider.replies = [status(503)]
     dispatcher = new Agent().compose(
-      retry({ initialBackoffMs: 350, backoffMultiplier: 1, jitter: 'none', maxAttempts: 50 }),
-      timeout({ ms: 1000 }),
+      retry({ initialBackoffMs: 1_400, backoffMultiplier: 1, jitter: 'none', maxAttempts: 50 }),
+      timeout({ ms: 4_000 }),
     )
     const response = await send()
     // a wait that would outlast the call is not begun: the answer of the server is worth more than our error
@@ -214,7 +223,7 @@ describe('timeouts', () => {
 
     provider.replies = [silence]
     await expect(send()).rejects.toMatchObject({
-      cause: { code: 'ERR_TIMEOUT', scope: 'call', timeoutMs: 1000 },
+      cause: { code: 'ERR_TIMEOUT', scope: 'call', timeoutMs: 4_000 },
     })
     expect(provider.received).toHaveLength(4)
   })
@@ -223,14 +232,17 @@ describe('timeouts', () => {
     provider.replies = [
       (_request, response) => {
         response.write('slow')
-        setTimeout(() => response.end(' body'), 300)
+        setTimeout(() => response.end(' body'), 2_500)
       },
     ]
-    dispatcher = new Agent().compose(timeout({ ms: 150 }))
-    expect(await (await send()).text()).toBe('slow body')
-    dispatcher = new Agent().compose(timeout({ ms: 150, until: 'end' }))
-    const response = await send()
-    await expect(response.text()).rejects.toThrow()
+    const bodyUnder = async (options: Parameters<typeof timeout>[0]): Promise<string> => {
+      const response = await fetch(provider.url, via(dispatcher.compose(timeout(options))))
+      return await response.text()
+    }
+    dispatcher = new Agent()
+    const whole = bodyUnder({ ms: 2_000 })
+    await expect(bodyUnder({ ms: 2_000, until: 'end' })).rejects.toThrow()
+    expect(await whole).toBe('slow body')
   })
 
   it('leave no attempt behind that is sent after the call has ended', async () => {

@@ -173,7 +173,7 @@ describe('the standard stack', () => {
   })
 
   it('captures a timeout of the call, and none of what the caller aborted or what simply was not there', async () => {
-    use({ totalTimeoutMs: 100 })
+    use({ totalTimeoutMs: 1_000 })
     provider.replies = [silence]
     await expect(fetch(provider.url, via(dispatcher, { method: 'POST', body: 'x' }))).rejects.toMatchObject({
       cause: { scope: 'call' },

@@ -359,7 +359,7 @@ describe('ResilientHttpClient', () => {
     const response = await client.request('/')
     const at = performance.now()
     await client.close({ timeoutMs: 100 })
-    expect(performance.now() - at).toBeLessThan(1_000)
+    expect(performance.now() - at).toBeLessThan(10_000)
     await response.body!.cancel()
   })
 

@@ -26,9 +26,19 @@ export async function startSlowProxy(target: number, delayMs = 0): Promise<SlowP
       })
     }
     client.pipe(upstream)
+    // in their order, also where the delay becomes shorter: an answer does not overtake the one before it
+    const waiting: Buffer[] = []
+    let lastAt = 0
+    const next = (): void => {
+      const chunk = waiting.shift()!
+      if (client.writable) client.write(chunk)
+    }
     upstream.on('data', (chunk) => {
-      if (proxy.delayMs === 0) client.write(chunk)
-      else setTimeout(() => client.writable && client.write(chunk), proxy.delayMs).unref()
+      const now = performance.now()
+      lastAt = Math.max(lastAt, now + proxy.delayMs)
+      waiting.push(chunk)
+      if (waiting.length === 1 && lastAt <= now) next()
+      else setTimeout(next, lastAt - now).unref()
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

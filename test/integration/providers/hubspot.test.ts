@@ -191,7 +191,7 @@ describe('the HubSpot client', () => {
     const abort = new AbortController()
     const call = client().searchContacts({}, { signal: abort.signal })
     const ended = expect(call).rejects.toMatchObject({ message: 'enough' })
-    await vi.waitFor(() => expect(fake.limitsSent).toBe(1))
+    await vi.waitFor(() => expect(fake.limitsSent).toBe(1), 10_000)
     abort.abort(new Error('enough'))
     await ended
     expect(fake.requests).toHaveLength(1)

@@ -76,7 +76,7 @@ describe('a hook of the user', () => {
     log.error.mockClear()
     const failure = new Error('disk full')
     guard('onDrop', undefined, () => Promise.reject(failure))
-    await vi.waitFor(() => expect(log.error).toHaveBeenCalledTimes(1))
+    await vi.waitFor(() => expect(log.error).toHaveBeenCalledTimes(1), 10_000)
     expect(log.error.mock.lastCall?.[0]).toMatchObject({ hook: 'onDrop', err: failure })
   })
 })

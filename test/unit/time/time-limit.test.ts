@@ -59,5 +59,5 @@ it('gives up in time also where nothing else happens in a process that it does n
   const start = performance.now()
   await expect(withTimeLimit(never, 10, 'x', { unref: true })).rejects.toBeInstanceOf(TimeLimitError)
   await expect(withTimeLimit(never, 10, 'x', { unref: true })).rejects.toBeInstanceOf(TimeLimitError)
-  expect(performance.now() - start).toBeLessThan(1_000)
+  expect(performance.now() - start).toBeLessThan(10_000)
 })

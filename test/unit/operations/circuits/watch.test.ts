@@ -37,7 +37,8 @@ function setUp() {
   const stop = new AbortController()
   const watch = watchCircuits(store, ({ key, since }) => told.push(`${key} ${since}`), stop.signal)
   watch.catch(() => undefined)
-  const watching = (): Promise<CircuitWatcher> => vi.waitFor(() => watcher ?? expect.fail('no watch yet'))
+  const watching = (): Promise<CircuitWatcher> =>
+    vi.waitFor(() => watcher ?? expect.fail('no watch yet'), 10_000)
   return { list, ended, watching, told, stop, watch }
 }
 
@@ -45,7 +46,7 @@ test('tells every circuit, then each change, until it is stopped', async () => {
   const { list, ended, watching, told, stop, watch } = setUp()
   const watcher = await watching()
   list.resolve([circuit('a', 1), circuit('b', 2)])
-  await vi.waitFor(() => expect(told).toEqual(['a 1', 'b 2']))
+  await vi.waitFor(() => expect(told).toEqual(['a 1', 'b 2']), 10_000)
   watcher.changed(circuit('a', 3))
   stop.abort()
   await watch

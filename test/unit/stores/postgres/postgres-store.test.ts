@@ -53,7 +53,7 @@ describe('postgresStore', () => {
     const start = performance.now()
     await expect(store.deadLetters.stats()).rejects.toThrow(TimeLimitError)
     await expect(store.deadLetters.stats()).rejects.toThrow('longer than 50 ms')
-    expect(performance.now() - start).toBeLessThan(2_000)
+    expect(performance.now() - start).toBeLessThan(20_000)
     await store.close()
   })
 })

@@ -23,7 +23,7 @@ describe('the capture queue', () => {
     const queue = queueOn(store)
     const records = Array.from({ length: 1200 }, () => makeRecord())
     for (const record of records) queue.push(record)
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     channels.deadLetterDurable.unsubscribe(listener)
     expect(store.adds).toBe(1)
     expect(await total(store)).toBe(1200)
@@ -39,7 +39,7 @@ describe('the capture queue', () => {
       i % 10 === 0 ? makeRecord({ replayable: false, notReplayableReason: 'body-too-large' }) : makeRecord(),
     )
     for (const record of records) queue.push(record)
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     expect(await total(spool)).toBe(700)
     expect(await total(store)).toBe(0)
     store.mode = 'up'
@@ -49,7 +49,7 @@ describe('the capture queue', () => {
           queue.push(records[0]!)
           return total(spool)
         },
-        { timeout: 10_000, interval: 50 },
+        { timeout: 20_000, interval: 50 },
       )
       .toBe(0)
     expect(await total(store)).toBe(700)
@@ -67,7 +67,7 @@ describe('the capture queue', () => {
     const spool = localDeadLetters()
     const queue = queueOn(sink, { spool })
     queue.push(makeRecord())
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     expect(await total(spool)).toBe(1)
     sink.away = false
     await expect
@@ -76,7 +76,7 @@ describe('the capture queue', () => {
           queue.push(makeRecord())
           return total(spool)
         },
-        { timeout: 10_000, interval: 50 },
+        { timeout: 20_000, interval: 50 },
       )
       .toBe(0)
     expect(await total(inner)).toBeGreaterThan(1)
@@ -88,7 +88,7 @@ describe('the capture queue', () => {
     const queue = queueOn(store, { spool })
     store.mode = 'hang'
     queue.push(makeRecord())
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     expect(await total(spool)).toBe(1)
   })
 
@@ -99,7 +99,7 @@ describe('the capture queue', () => {
     queue.push(makeRecord())
     await expect.poll(() => store.adds).toBeGreaterThan(0)
     store.mode = 'up'
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     expect(await total(store)).toBe(1)
   })
 
@@ -122,7 +122,7 @@ describe('the capture queue', () => {
           queue.push(makeRecord())
           return total(spool)
         },
-        { timeout: 10_000, interval: 50 },
+        { timeout: 20_000, interval: 50 },
       )
       .toBe(0)
     expect(await store.get(record.id)).toBeUndefined()
@@ -136,7 +136,7 @@ describe('the capture queue', () => {
     for (let i = 0; i < 5; i++) queue.push(makeRecord())
     await expect.poll(() => store.adds).toBeGreaterThan(2)
     store.mode = 'up'
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     expect(await total(store)).toBe(5)
     expect(said).toEqual([expect.stringContaining('without a spool')])
   })
@@ -202,7 +202,7 @@ describe('the capture queue', () => {
     await queue.capture(queue.reserve(1024)!, () => Promise.reject(new Error('no record')))
     queue.push(makeRecord())
     queue.push(makeRecord())
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     expect(failures).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ hook: 'deadLetter' }),
@@ -235,7 +235,7 @@ describe('the capture queue', () => {
     queue.push(makeRecord())
     const began = performance.now()
     await queue.close(50)
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(performance.now() - began).toBeLessThan(5_000)
     expect(dropped).toEqual(['closed', 'closed'])
   })
 
@@ -255,7 +255,7 @@ describe('the capture queue', () => {
     const spool = localDeadLetters()
     await spool.add([makeRecord(), makeRecord()])
     queueOn(store, { spool })
-    await expect.poll(() => total(store), { timeout: 5000 }).toBe(2)
+    await expect.poll(() => total(store), { timeout: 20_000 }).toBe(2)
     expect(await total(spool)).toBe(0)
   })
 
@@ -272,7 +272,7 @@ describe('the capture queue', () => {
     })
     const good = Array.from({ length: 900 }, () => makeRecord())
     for (const record of [...bad.slice(0, 3), ...good, ...bad.slice(3)]) queue.push(record)
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     channels.deadLetterDropped.unsubscribe(listener)
     expect(await total(store)).toBe(900)
     const told = bad.map(({ id }) => [id, 'refused-by-store']).sort()
@@ -313,7 +313,7 @@ describe('the capture queue', () => {
     await queue.flush(300)
     store.mode = 'up'
     store.refuses = []
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     expect(await total(store)).toBe(300)
     expect(dropped).toEqual([])
   })
@@ -326,7 +326,7 @@ describe('the capture queue', () => {
     const dropped: [string, string][] = []
     const queue = queueOn(store, { spool, onDrop: ({ id }, reason) => dropped.push([id, reason]) })
     for (const record of [makeRecord(), bad, makeRecord()]) queue.push(record)
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     expect(await total(spool)).toBe(2)
     expect(dropped).toEqual([[bad.id, 'refused-by-store']])
   })
@@ -342,9 +342,9 @@ describe('the capture queue', () => {
       onDrop: (_record, reason) => dropped.push(reason),
     })
     for (const record of [makeRecord(), odd, makeRecord()]) queue.push(record)
-    expect(await queue.flush(5000)).toBe(true)
+    expect(await queue.flush(20_000)).toBe(true)
     store.refuses = []
-    await expect.poll(() => store.get(odd.id), { timeout: 5000 }).toBeDefined()
+    await expect.poll(() => store.get(odd.id), { timeout: 20_000 }).toBeDefined()
     expect(dropped).toEqual([])
   })
 
@@ -361,7 +361,7 @@ describe('the capture queue', () => {
       onDrop: ({ id }) => dropped.push(id),
       logger: { ...quiet, warn: (_context, message) => said.push(message) },
     })
-    await expect.poll(() => total(store), { timeout: 10_000 }).toBe(50)
+    await expect.poll(() => total(store), { timeout: 20_000 }).toBe(50)
     await queue.close(1000)
     expect(await total(spool)).toBe(15)
     expect((await spool.stats()).byStatus.leased).toBe(0)
