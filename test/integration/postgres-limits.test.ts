@@ -136,8 +136,9 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     }
     expect(await all[0]!.call()).toBe(429)
     // the last one hears nothing, and looks
-    for (const { state } of all)
+    for (const { state } of all) {
       await vi.waitFor(() => expect(state().retryAfterMs).toBeGreaterThan(0), 10_000)
+    }
     const before = arrived.length
     const results = await Promise.all(all.flatMap(({ call }) => [call(), call()]))
     expect(results).toEqual(results.map(() => 200))
