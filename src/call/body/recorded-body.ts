@@ -1,4 +1,5 @@
 import { errors } from 'undici'
+import { TimeLimitError, withTimeLimit } from '../../time/time-limit.ts'
 
 /** What a request body may yield. */
 export type BodyChunk = string | Uint8Array
@@ -194,22 +195,20 @@ export class RecordedBody implements AsyncIterable<BodyChunk> {
 
   /**
    * Pulls the rest of the source into the recording, for a record of a call that ended before its body was sent.
-   * Stops at the limit, past `maxBytes`, at a failure of the source, and after `timeoutMs`.
+   * Stops at the limit, past `maxBytes`, at a failure of the source, and after `timeoutMs` in which this process could run.
    */
   async drain(timeoutMs: number, maxBytes = Infinity): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
     let late = false
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        late = true
-        resolve()
-      }, timeoutMs)
-    })
     const mayGoOn = (): boolean => !this.ended && !this.failed && !this.overflowed && !this.#closed
-    while (mayGoOn() && this.bytes <= maxBytes && !late) {
-      await Promise.race([this.#pull(), timeout])
+    const rest = async (): Promise<void> => {
+      while (mayGoOn() && this.bytes <= maxBytes && !late) await this.#pull()
     }
-    clearTimeout(timer)
+    try {
+      await withTimeLimit(rest(), timeoutMs, 'reading the rest of a body')
+    } catch (error) {
+      if (!(error instanceof TimeLimitError)) throw error
+      late = true
+    }
   }
 
   /** The recorded bytes: the whole body when `complete`. */

@@ -76,6 +76,21 @@ describe('RecordedBody', () => {
     expect(recorded.recorded().length).toBe(0)
   })
 
+  it('drains what comes while the process stands still: its time is not that of the source', async () => {
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+    async function* source(): AsyncGenerator<BodyChunk> {
+      for (const chunk of ['a', 'b', 'c']) {
+        await turn()
+        yield chunk
+      }
+    }
+    const recorded = new RecordedBody(source(), undefined, () => undefined)
+    const drained = recorded.drain(50)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+    await drained
+    expect([recorded.complete, String(recorded.recorded())]).toEqual([true, 'abc'])
+  })
+
   it('records nothing of a body that is declared larger than the limit, yet can send it while none was pulled', async () => {
     const recorded = body([Buffer.alloc(10), Buffer.alloc(10)], { limit: 15, declared: 20 })
     expect(recorded.rereadable).toBe(true)
