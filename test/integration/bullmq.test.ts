@@ -27,11 +27,11 @@ afterEach(async () => {
   for (const one of opened.splice(0).reverse()) await one.close(true)
 })
 
-function queueOf({ port } = server): Queue {
+function queueOf({ port } = server, commandTimeout = 1000): Queue {
   const connection = {
     port,
     enableOfflineQueue: false,
-    commandTimeout: 1000,
+    commandTimeout,
     retryStrategy: () => 50,
   }
   const queue = new Queue(`letters-${randomUUID()}`, { connection })
@@ -45,7 +45,8 @@ async function jobsIn(queue: Queue): Promise<Job[]> {
 }
 
 deadLetterSinkContract(runner, 'BullMQ', async () => {
-  const queue = queueOf()
+  // thousands at once take a busy machine a while
+  const queue = queueOf(server, 20_000)
   await queue.waitUntilReady()
   const sink = bullmqSink(queue)
   return {

@@ -22,12 +22,12 @@ describe('AbortSignal.timeout() of the caller', () => {
     const stack = resilience({ circuitBreaker: { failureThreshold: 4, minimumRequests: 4 } })
     const dispatcher = new Agent().compose(stack)
     const init = (): RequestInit =>
-      via(dispatcher, { method: 'PUT', body: 'order', signal: AbortSignal.timeout(800) })
+      via(dispatcher, { method: 'PUT', body: 'order', signal: AbortSignal.timeout(1_500) })
     const results = await Promise.allSettled([
       fetch(provider.url, init()),
       fetch(provider.url, init()),
-      request(provider.url, { dispatcher, signal: AbortSignal.timeout(800) }),
-      request(provider.url, { dispatcher, signal: AbortSignal.timeout(800) }),
+      request(provider.url, { dispatcher, signal: AbortSignal.timeout(1_500) }),
+      request(provider.url, { dispatcher, signal: AbortSignal.timeout(1_500) }),
     ])
     for (const result of results) {
       expect(result).toMatchObject({ status: 'rejected', reason: { name: 'TimeoutError' } })
@@ -50,7 +50,7 @@ describe('AbortSignal.timeout() of the caller', () => {
     provider.start([status(503)])
     const stack = resilience({ retry: { initialBackoffMs: 60_000, jitter: 'none' } })
     const dispatcher = new Agent().compose(stack)
-    const sent = fetch(provider.url, via(dispatcher, { signal: AbortSignal.timeout(500) }))
+    const sent = fetch(provider.url, via(dispatcher, { signal: AbortSignal.timeout(1_500) }))
     await expect(sent).rejects.toMatchObject({ name: 'TimeoutError' })
     const { items } = await stack.deadLetters.list()
     expect(items).toMatchObject([

@@ -177,12 +177,12 @@ describe('a sink of RabbitMQ', () => {
     await sink.add([makeRecord()])
     const warnings: string[] = []
     const logger = { ...quiet, warn: (_context: object, message: string) => void warnings.push(message) }
-    const captures = queueOn(sink, { sink: sink.name, spool, storeTimeoutMs: 1000, logger })
+    const captures = queueOn(sink, { sink: sink.name, spool, storeTimeoutMs: 20_000, logger })
     // the broker has them, and its confirms never come
     proxy.delayMs = 60_000
     const records = Array.from({ length: 300 }, () => makeRecord())
     for (const record of records) captures.push(record)
-    expect(await captures.flush(10_000)).toBe(true)
+    expect(await captures.flush(30_000)).toBe(true)
     await expect.poll(() => total(spool), SOON).toBe(300)
     await expect
       .poll(() => warnings.join(), SOON)

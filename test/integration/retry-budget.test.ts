@@ -79,8 +79,9 @@ describe('the retry budget', () => {
 
   it('gets back what an open circuit did not let through', async () => {
     use({
-      retry: { initialBackoffMs: 50, jitter: 'none' },
-      circuitBreaker: { failureThreshold: 10, maxWaitMs: 0 },
+      // all have failed once before the first of them tries again
+      retry: { initialBackoffMs: 2_000, jitter: 'none' },
+      circuitBreaker: { failureThreshold: 10, timeoutMs: 60_000, maxWaitMs: 0 },
     })
     await Promise.allSettled(Array.from({ length: 40 }, () => call()))
     expect(provider.received).toHaveLength(40)

@@ -24,7 +24,7 @@ export async function checkCallerTimeout(
     circuitBreaker: { failureThreshold: 3, minimumRequests: 3, failureRate: 0, maxWaitMs: 0 },
   })
   const dispatcher = new Agent().compose(stack)
-  const send = (): Promise<unknown> => sendWith(sender, provider.url, dispatcher, AbortSignal.timeout(400))
+  const send = (): Promise<unknown> => sendWith(sender, provider.url, dispatcher, AbortSignal.timeout(1_200))
   const results = await Promise.allSettled([send(), send(), send()])
   const names = results.map((result) => (result as { reason?: Error }).reason?.name)
   assert.deepEqual(names, ['TimeoutError', 'TimeoutError', 'TimeoutError'])

@@ -28,7 +28,7 @@ const examples: Record<string, string[]> = {
     'with another body: 401 mismatch',
     'an hour later: 401 expired',
   ],
-  'two-processes': ['killed half way: true, gone on with to the end: true', 'contacts 40 of 40, twice 0'],
+  'two-processes': ['killed half way: true, gone on with to the end: true', 'contacts 60 of 60, twice 0'],
   'mailchimp-transactional-replay': [
     'mailchimp-transactional: POST <url> answered 500: down for maintenance',
     'kept: {"message":{"from_email":"shop@example.com","to":[{"email":"ada@example.com"}],"subject":"Your order"}}',
