@@ -85,6 +85,7 @@ describe('RecordedBody', () => {
       }
     }
     const recorded = new RecordedBody(source(), undefined, () => undefined)
+    recorded.limit = 1_000
     const drained = recorded.drain(50)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
     await drained
