@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { recordToJson } from '../src/dead-letter/record/json.ts'
 import { postgresStore } from '../src/stores/postgres/postgres-store.ts'
-import { startPostgres } from '../test/support/postgres-server.ts'
+import { startPostgres } from '../test/support/servers/postgres-server.ts'
 import { BODY, captureAll, captureRecord, median, META, perSecond } from './captures.ts'
 
 // How fast dead letters are captured into PostgreSQL, beside a plain INSERT of the same bytes in the same run, and claimed,

@@ -6,7 +6,7 @@ import { request } from 'undici'
 import { deadLetter } from '../src/dead-letter/interceptor.ts'
 import { redisStore } from '../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../src/stores/sqlite/sqlite-store.ts'
-import { startRedis } from '../test/support/redis-server.ts'
+import { startRedis } from '../test/support/servers/redis-server.ts'
 import { Unavailable } from '../test/support/unavailable.ts'
 import { BODY, captureAll, median, META, perSecond } from './captures.ts'
 

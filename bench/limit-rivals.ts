@@ -5,7 +5,7 @@ import { redisStore } from '../src/entries/redis.ts'
 import type { LimitRule } from '../src/rate-limit/limit.ts'
 import { LimitRegistry } from '../src/rate-limit/registry.ts'
 import type { LimiterPolicy, LimitStore } from '../src/rate-limit/store.ts'
-import { startRedis } from '../test/support/redis-server.ts'
+import { startRedis } from '../test/support/servers/redis-server.ts'
 
 // One budget for eight processes (clients of one real Redis, in one process here): permits ahead of use, beside a slot that
 // is asked for with each call (GCRA), and an even split; see ./README.md. About a minute.

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import pg from 'pg'
 import { createOutbox, startReplayer } from 'undici-resilience'
 import { postgresStore } from 'undici-resilience/postgres'
-import { startPostgres } from '../test/support/postgres-server.ts'
+import { startPostgres } from '../test/support/servers/postgres-server.ts'
 import { startProvider } from './support/provider.ts'
 
 const [, , databaseUrl, webhookUrl] = process.argv

@@ -9,7 +9,7 @@ import { Agent, setGlobalDispatcher } from 'undici'
 import { resilience } from 'undici-resilience'
 import { redisStore } from 'undici-resilience/redis'
 import { sqliteStore } from 'undici-resilience/sqlite'
-import { startRedis } from '../test/support/redis-server.ts'
+import { startRedis } from '../test/support/servers/redis-server.ts'
 import { startProvider } from './support/provider.ts'
 
 const [, , name, redisUrl, providerUrl, spoolFile] = process.argv

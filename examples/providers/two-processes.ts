@@ -6,7 +6,7 @@ import { createHubSpotClient } from 'undici-resilience/providers/hubspot'
 import { redisStore } from 'undici-resilience/redis'
 import { FakeHubSpot } from '../../test/support/providers/fakes/fake-hubspot.ts'
 import { DocumentedLimits } from '../../test/support/providers/push/documented-limits.ts'
-import { startRedis } from '../../test/support/redis-server.ts'
+import { startRedis } from '../../test/support/servers/redis-server.ts'
 
 const [, , redisUrl, baseUrl, from, to] = process.argv
 await (redisUrl === undefined ? push() : worker(redisUrl, baseUrl ?? '', Number(from), Number(to)))

@@ -6,7 +6,7 @@ import {
   type RunningRedisCluster,
   startRedis,
   startRedisCluster,
-} from '../support/redis-server.ts'
+} from '../support/servers/redis-server.ts'
 
 const PROCESSES = 5
 const PROBES = 2

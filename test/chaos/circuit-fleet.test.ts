@@ -1,6 +1,6 @@
 import { fleetScenes } from '../support/fleet-scenes.ts'
-import { startPostgres } from '../support/postgres-server.ts'
-import { startRedis } from '../support/redis-server.ts'
+import { startPostgres } from '../support/servers/postgres-server.ts'
+import { startRedis } from '../support/servers/redis-server.ts'
 
 fleetScenes('circuits in Redis', {
   rounds: 120,

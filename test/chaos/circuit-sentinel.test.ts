@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { expect, test, vi } from 'vitest'
 import { CircuitBreaker } from '../../src/circuit/circuit-breaker.ts'
 import { redisStore } from '../../src/stores/redis/redis-store.ts'
-import { startRedis } from '../support/redis-server.ts'
+import { startRedis } from '../support/servers/redis-server.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 
 test('with Sentinel, circuits survive a failover to the replica: no call fails, the views agree again', async () => {

@@ -13,8 +13,8 @@ import { redisStore } from '../../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { runCli } from '../support/cli.ts'
-import { type RunningPostgres, startPostgres } from '../support/postgres-server.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningPostgres, startPostgres } from '../support/servers/postgres-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 const MANY = 50_000
 const FEW = 500

@@ -6,8 +6,8 @@ import { expect, it } from 'vitest'
 import type { DeadLetterRecord } from '../../src/dead-letter/record/record.ts'
 import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { type FleetPlace, fleetServer } from '../support/fleet-server.ts'
-import { startPostgres } from '../support/postgres-server.ts'
-import { startRedis } from '../support/redis-server.ts'
+import { startPostgres } from '../support/servers/postgres-server.ts'
+import { startRedis } from '../support/servers/redis-server.ts'
 
 const ENTRIES = 1_500
 const REPLAYERS = 8

@@ -9,7 +9,7 @@ import { deadLetter, type DeadLetterInterceptor } from '../../src/dead-letter/in
 import type { DeadLetterStore } from '../../src/dead-letter/store/store.ts'
 import { redisStore } from '../../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
-import { startRedis } from '../support/redis-server.ts'
+import { startRedis } from '../support/servers/redis-server.ts'
 import { type SmallDisk, smallDisk } from '../support/small-disk.ts'
 import { Unavailable } from '../support/unavailable.ts'
 

@@ -8,8 +8,8 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FleetPlace } from '../support/fleet-server.ts'
-import { startPostgres } from '../support/postgres-server.ts'
-import { startRedis } from '../support/redis-server.ts'
+import { startPostgres } from '../support/servers/postgres-server.ts'
+import { startRedis } from '../support/servers/redis-server.ts'
 
 const LIMIT = 100
 const INTERVAL_MS = 10_000

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { simulateCoolDown } from '../support/cool-down-simulation.ts'
 import { type LimitRun, LimitSimulation } from '../support/limit-simulation.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 /** `LIMIT_RUNS=500` for a long look. */
 const seeds = (from: number, usual: number): number[] =>

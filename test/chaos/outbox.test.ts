@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, it } from 'vitest'
 import { percentile } from '../support/fleet.ts'
-import { startPostgres } from '../support/postgres-server.ts'
+import { startPostgres } from '../support/servers/postgres-server.ts'
 
 const ORDERS = 2_000
 const KILLS = 20

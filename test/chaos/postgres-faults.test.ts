@@ -9,7 +9,7 @@ import { deadLetter, type DeadLetterInterceptor } from '../../src/dead-letter/in
 import { postgresStore, type PostgresStore } from '../../src/stores/postgres/postgres-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import { type CountingProvider, Fleet, startCountingProvider } from '../support/fleet.ts'
-import { type RunningPostgres, startPostgres, startStandby } from '../support/postgres-server.ts'
+import { type RunningPostgres, startPostgres, startStandby } from '../support/servers/postgres-server.ts'
 import { type SlowProxy, startSlowProxy } from '../support/slow-proxy.ts'
 import { Unavailable } from '../support/unavailable.ts'
 

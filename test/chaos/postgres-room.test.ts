@@ -10,7 +10,7 @@ import { afterEach, expect, it } from 'vitest'
 import { deadLetter } from '../../src/dead-letter/interceptor.ts'
 import { postgresStore } from '../../src/stores/postgres/postgres-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
-import { startPostgres, unprivileged } from '../support/postgres-server.ts'
+import { startPostgres, unprivileged } from '../support/servers/postgres-server.ts'
 import { Unavailable } from '../support/unavailable.ts'
 
 const CALLS = 2_000

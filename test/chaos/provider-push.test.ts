@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FakeProvider } from '../support/providers/fakes/fake-provider.ts'
 import { DocumentedLimits } from '../support/providers/push/documented-limits.ts'
 import { type Push, type Pushed, pushes } from '../support/providers/push/pushes.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 interface Report {
   sent: number

@@ -15,7 +15,7 @@ import { encodeDeadLetter, forwardDeadLetters, memoryStore, resilience } from '.
 import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { quiet, total } from '../support/capture-queue.ts'
 import { idsOf, lookAtQueues } from '../support/rabbitmq-queue.ts'
-import { type RunningRabbitmq, startRabbitmq } from '../support/rabbitmq-server.ts'
+import { type RunningRabbitmq, startRabbitmq } from '../support/servers/rabbitmq-server.ts'
 import { Unavailable } from '../support/unavailable.ts'
 
 const LONG = 240_000

@@ -15,9 +15,9 @@ import { eventually } from '../../src/testing/contracts/eventually.ts'
 import { expect } from '../../src/testing/contracts/expect.ts'
 import { limitStoreContract } from '../../src/testing/contracts/limit-store.ts'
 import { makeRecord } from '../../src/testing/contracts/records.ts'
-import { type RunningPgbouncer, startPgbouncer } from '../support/pgbouncer.ts'
+import { type RunningPgbouncer, startPgbouncer } from '../support/servers/pgbouncer.ts'
 import { clockedSchema, newSchema } from '../support/postgres-schemas.ts'
-import { type RunningPostgres, startPostgres } from '../support/postgres-server.ts'
+import { type RunningPostgres, startPostgres } from '../support/servers/postgres-server.ts'
 import { twoPostgresStores } from '../support/shared-circuits.ts'
 
 // The contract suites over other clients of PostgreSQL, and through pgbouncer in transaction mode. Other versions of the

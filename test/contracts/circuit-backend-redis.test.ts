@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import { RedisCircuitBackend } from '../../src/stores/redis/circuits/backend.ts'
 import { CircuitLayout } from '../../src/stores/redis/circuits/layout.ts'
 import { makeCircuitScripts } from '../../src/stores/redis/circuits/scripts.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { circuitBackendContract } from './circuit-backend.ts'
 
 let server: RunningRedis

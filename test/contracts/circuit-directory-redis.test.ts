@@ -5,7 +5,7 @@ import {
   startRedisCluster,
   type RunningRedis,
   type RunningRedisCluster,
-} from '../support/redis-server.ts'
+} from '../support/servers/redis-server.ts'
 import { twoRedisStores } from '../support/shared-circuits.ts'
 import { circuitDirectoryContract } from './circuit-directory.ts'
 

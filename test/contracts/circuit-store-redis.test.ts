@@ -6,7 +6,7 @@ import {
   type RunningRedisCluster,
   startRedis,
   startRedisCluster,
-} from '../support/redis-server.ts'
+} from '../support/servers/redis-server.ts'
 import { twoRedisStores } from '../support/shared-circuits.ts'
 import { runner } from './runner.ts'
 

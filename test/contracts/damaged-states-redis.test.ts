@@ -8,7 +8,7 @@ import {
   damagedStatesContract,
   everyKind,
 } from '../../src/testing/contracts/damaged-states.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { runner } from './runner.ts'
 
 let server: RunningRedis

@@ -13,7 +13,7 @@ import {
   type RunningRedisCluster,
   startRedis,
   startRedisCluster,
-} from '../support/redis-server.ts'
+} from '../support/servers/redis-server.ts'
 import { runner } from './runner.ts'
 
 let count = 0

@@ -17,7 +17,7 @@ import { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
 import { SqliteDeadLetters } from '../../src/stores/sqlite/dead-letters.ts'
 import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { postgresFixture, type PostgresFixture } from '../support/postgres-schemas.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 /** A pool of records that the operations choose from: all that the stores treat differently. */
 function pool(): DeadLetterRecord[] {

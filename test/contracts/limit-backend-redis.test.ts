@@ -5,7 +5,7 @@ import { decodeLimitMessage } from '../../src/rate-limit/shared/wire.ts'
 import { RedisLimitBackend } from '../../src/stores/redis/limits/backend.ts'
 import { LimitLayout } from '../../src/stores/redis/limits/layout.ts'
 import { makeLimitScripts } from '../../src/stores/redis/limits/scripts.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { limitBackendContract } from './limit-backend.ts'
 
 let server: RunningRedis

@@ -8,7 +8,7 @@ import { LimitLayout } from '../../src/stores/redis/limits/layout.ts'
 import { makeLimitScripts } from '../../src/stores/redis/limits/scripts.ts'
 import { clockedSchema, postgresFixture, type PostgresFixture } from '../support/postgres-schemas.ts'
 import { seeded } from '../support/random.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 const TRACES = 25
 const STEPS = 60

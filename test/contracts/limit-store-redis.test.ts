@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll } from 'vitest'
 import { redisStore } from '../../src/stores/redis/redis-store.ts'
 import { limitStoreContract } from '../../src/testing/contracts/limit-store.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { runner } from './runner.ts'
 
 let server: RunningRedis

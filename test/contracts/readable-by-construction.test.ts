@@ -17,7 +17,7 @@ import { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
 import { SqliteDeadLetters } from '../../src/stores/sqlite/dead-letters.ts'
 import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { capturedFacts } from '../support/captured-facts.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 let server: RunningRedis
 let client: Redis

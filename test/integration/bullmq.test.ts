@@ -11,7 +11,7 @@ import { makeRecord, type RecordChanges } from '../../src/testing/contracts/reco
 import { runner } from '../contracts/runner.ts'
 import { quiet, total } from '../support/capture-queue.ts'
 import { ok, type Provider, type Reply, startProvider, status } from '../support/provider.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 /** What a busy machine needs. */
 const SOON = { timeout: 20_000 }

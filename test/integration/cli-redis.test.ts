@@ -16,7 +16,7 @@ import {
   startRedis,
   startRedisCluster,
   startSecureRedis,
-} from '../support/redis-server.ts'
+} from '../support/servers/redis-server.ts'
 
 let server: RunningRedis
 let client: Redis

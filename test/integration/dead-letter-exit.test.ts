@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { startRedis } from '../support/redis-server.ts'
+import { startRedis } from '../support/servers/redis-server.ts'
 
 it(
   'lets the process exit after close, with Redis up or gone, and keeps what it captured',

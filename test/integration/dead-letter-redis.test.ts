@@ -15,7 +15,7 @@ import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { makeDocumentedUser } from '../support/documented-acl.ts'
 import { everyOperation } from '../support/every-operation.ts'
 import { ok, type Provider, startProvider, status } from '../support/provider.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { startSlowProxy } from '../support/slow-proxy.ts'
 import { via } from '../support/via.ts'
 

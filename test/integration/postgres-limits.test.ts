@@ -8,7 +8,7 @@ import { rateLimit, type RateLimitInterceptorOptions } from '../../src/rate-limi
 import { postgresStore, type PostgresStoreOptions } from '../../src/stores/postgres/postgres-store.ts'
 import { runCli } from '../support/cli.ts'
 import { newSchema } from '../support/postgres-schemas.ts'
-import { type RunningPostgres, startPostgres } from '../support/postgres-server.ts'
+import { type RunningPostgres, startPostgres } from '../support/servers/postgres-server.ts'
 
 let server: RunningPostgres
 let schema: string

@@ -7,7 +7,7 @@ import { postgresStore } from '../../src/stores/postgres/postgres-store.ts'
 import { makeRecord } from '../../src/testing/contracts/records.ts'
 import { runCli } from '../support/cli.ts'
 import { newSchema, postgresFixture, type PostgresFixture } from '../support/postgres-schemas.ts'
-import { startPostgres } from '../support/postgres-server.ts'
+import { startPostgres } from '../support/servers/postgres-server.ts'
 
 const { policy } = resolveCircuitBreakerOptions({ failureThreshold: 3 })
 const soon = { interval: 10, timeout: 10_000 }

@@ -21,7 +21,7 @@ import { runner } from '../contracts/runner.ts'
 import { closeQueues, queueOn, quiet, total } from '../support/capture-queue.ts'
 import { ok, type Provider, type Reply, startProvider, status } from '../support/provider.ts'
 import { idsOf, lookAtQueues, type QueueLook } from '../support/rabbitmq-queue.ts'
-import { type RunningRabbitmq, startRabbitmq } from '../support/rabbitmq-server.ts'
+import { type RunningRabbitmq, startRabbitmq } from '../support/servers/rabbitmq-server.ts'
 import { startSlowProxy } from '../support/slow-proxy.ts'
 
 /** What a busy machine needs. */

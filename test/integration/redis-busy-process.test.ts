@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { CircuitBreaker } from '../../src/circuit/circuit-breaker.ts'
 import { redisStore } from '../../src/stores/redis/redis-store.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 
 let server: RunningRedis

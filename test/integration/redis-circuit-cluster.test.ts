@@ -6,7 +6,7 @@ import type { CircuitStoreChange } from '../../src/circuit/store.ts'
 import { type RedisStore, redisStore } from '../../src/stores/redis/redis-store.ts'
 import { makeDocumentedUser } from '../support/documented-acl.ts'
 import { everyOperation } from '../support/every-operation.ts'
-import { type RunningRedisCluster, startRedisCluster } from '../support/redis-server.ts'
+import { type RunningRedisCluster, startRedisCluster } from '../support/servers/redis-server.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 
 let servers: RunningRedisCluster

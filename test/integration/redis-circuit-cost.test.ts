@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { circuitBreaker } from '../../src/circuit/interceptor.ts'
 import { memoryCircuits } from '../../src/stores/memory/circuits.ts'
 import { redisStore } from '../../src/stores/redis/redis-store.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 import { startSlowProxy } from '../support/slow-proxy.ts'
 

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { CircuitDirectory } from '../../src/circuit/shared/directory.ts'
 import { type RedisStore, redisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
 import { makeDocumentedUser } from '../support/documented-acl.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 const key = 'https://api.test'
 

@@ -5,7 +5,7 @@ import { CircuitBreakerOpenError } from '../../src/errors.ts'
 import { resilience, type ResilienceOptions, type ResilienceStack } from '../../src/resilience.ts'
 import { redisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
 import { ok, type Provider, startProvider, status } from '../support/provider.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 import { type SlowProxy, startSlowProxy } from '../support/slow-proxy.ts'
 

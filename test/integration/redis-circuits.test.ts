@@ -10,7 +10,7 @@ import type { RedisClient } from '../../src/stores/redis/connection.ts'
 import { type RedisStore, redisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
 import { certificateFiles } from '../support/certificate.ts'
 import { makeDocumentedUser } from '../support/documented-acl.ts'
-import { type RunningRedis, startRedis, startSecureRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis, startSecureRedis } from '../support/servers/redis-server.ts'
 import { untilPushed } from '../support/shared-circuits.ts'
 import { startSlowProxy } from '../support/slow-proxy.ts'
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { redisStore } from '../../src/entries/redis.ts'
 import { replayDeadLetters, resilience } from '../../src/index.ts'
 import { ok, type Provider, startProvider, status } from '../support/provider.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 import { via } from '../support/via.ts'
 
 let redis: RunningRedis

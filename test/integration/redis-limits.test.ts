@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { rateLimit, type RateLimitInterceptorOptions } from '../../src/rate-limit/interceptor.ts'
 import { redisStore, type RedisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
 import { runCli } from '../support/cli.ts'
-import { type RunningRedis, startRedis } from '../support/redis-server.ts'
+import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 let server: RunningRedis
 let url: string
@@ -195,14 +195,15 @@ describe('cool-downs that processes share through Redis', () => {
           key: url,
           name: '10000',
           limit: 100,
-          used: 3,
           processes: 2,
           retryAfterMs: 0,
         })
+        // and what was held, once this process was stopped for longer than its lease
+        expect(found).toHaveProperty('used', expect.toSatisfy((used: number) => used >= 3 && used <= 9))
       },
       { timeout: 10_000 },
     )
-    expect((await list('list')).stdout).toMatch(/^ *100 per 10s +3 +\d+ +0 +2 +- +http:/m)
+    expect((await list('list')).stdout).toMatch(/^ *100 per 10s +[3-9] +\d+ +0 +2 +- +http:/m)
     let seen = ''
     const { code, stdout } = await runCli(['limits', 'watch', '--store', server.url], {
       started: (child) => {
@@ -215,7 +216,7 @@ describe('cool-downs that processes share through Redis', () => {
     })
     expect(code).toBe(0)
     // one that has nothing to send is forgotten after a while, and the command line takes its time to start
-    expect(stdout).toMatch(/3 of 100 per 10s, \d+ held, 0 waiting, [12] processes$/m)
+    expect(stdout).toMatch(/[3-9] of 100 per 10s, \d+ held, 0 waiting, [12] processes$/m)
     expect(stdout).toMatch(/ {2}cools down for (1m|59s)$/m)
   })
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { RunningRedis } from './redis-server.ts'
+import type { RunningRedis } from './servers/redis-server.ts'
 
 /**
  * Makes the user `app`, password `secret`, by the rules that a page of the documentation gives, so that the page cannot

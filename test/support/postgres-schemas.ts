@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { PostgresClient } from '../../src/stores/postgres/client.ts'
 import { PostgresDatabase } from '../../src/stores/postgres/database.ts'
 import { migrationSql } from '../../src/stores/postgres/schema.ts'
-import { type RunningPostgres, startPostgres } from './postgres-server.ts'
+import { type RunningPostgres, startPostgres } from './servers/postgres-server.ts'
 
 let schemas = 0
 

@@ -1,9 +1,12 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, connect } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { binarySource, onPath } from './binary.ts'
+import { freePort, onFreePort } from './free-port.ts'
+import { end, ownChild, type OwnChild } from './own-child.ts'
 
 /** A real `redis-server` of the test's own: free port, own directory, nothing persisted unless asked. */
 export interface RunningRedis {
@@ -37,66 +40,14 @@ interface StartRedisOptions {
   port?: number
 }
 
-const running = new Set<ChildProcess>()
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
-
-let found: string | undefined
-
-/** The path of `redis-server`: from PATH, else installed by apt where we are root, else an error that says how. */
-function redisBinary(): string {
-  found ??= findBinary('redis-server') ?? installRedis()
-  return found
-}
-
-/** Linux: the server gets SIGKILL when this process ends, however it does; the pid is that of the server. */
-function dieWithParent(): string[] {
-  const path = findBinary('setpriv')
-  return path === undefined ? [] : [path, '--pdeathsig', 'KILL']
-}
-
-function findBinary(name: string): string | undefined {
-  const { status, stdout } = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
-  return status === 0 && stdout.trim() !== '' ? stdout.trim() : undefined
-}
-
-function installRedis(): string {
-  const how =
+/** The path of `redis-server`. */
+const redisBinary = binarySource({
+  find: () => onPath('redis-server'),
+  debian: 'redis-server',
+  how:
     'These tests need a real redis-server >= 7.0 (or valkey-server linked under that name) on PATH: ' +
-    '`apt-get install redis-server`, `brew install redis`, or https://redis.io/docs/install.'
-  if (process.getuid?.() !== 0 || findBinary('apt-get') === undefined) throw new Error(how)
-  // RUNLEVEL=1 keeps the package from starting a server of its own on 6379
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
-  const lock = ['-o', 'DPkg::Lock::Timeout=300']
-  spawnSync('apt-get', [...lock, 'update'], { env, stdio: 'ignore' })
-  const { status, stderr } = spawnSync(
-    'apt-get',
-    [...lock, 'install', '-y', '--no-install-recommends', 'redis-server'],
-    {
-      env,
-      encoding: 'utf8',
-    },
-  )
-  const path = findBinary('redis-server')
-  if (path === undefined) {
-    throw new Error(`${how}\napt-get install ended with ${status}: ${stderr.slice(-500)}`)
-  }
-  return path
-}
-
-/** A port that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
+    '`apt-get install redis-server`, `brew install redis`, or https://redis.io/docs/install.',
+})
 
 /** The reply to one inline command, or `undefined` when nobody answers in time. */
 function ask(port: number, command: string): Promise<string | undefined> {
@@ -113,47 +64,21 @@ function ask(port: number, command: string): Promise<string | undefined> {
   })
 }
 
-async function launch(port: number, dir: string, first: string[], args: string[]): Promise<ChildProcess> {
+async function launch(port: number, dir: string, first: string[], args: string[]): Promise<OwnChild> {
   const fixed = ['--port', String(port), '--dir', dir, '--bind', '127.0.0.1', '--daemonize', 'no']
   const volatile = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes']
   const given = [...first, ...fixed, ...(first.length === 0 ? volatile : []), ...args]
-  // a test worker that is killed takes its servers along
-  const [command = '', ...before] = [...dieWithParent(), redisBinary()]
-  const child = spawn(command, [...before, ...given], { stdio: ['ignore', 'pipe', 'pipe'] })
-  running.add(child)
-  let output = ''
-  const note = (chunk: Buffer): void => void (output = (output + chunk.toString()).slice(-4_000))
-  child.stdout.on('data', note)
-  child.stderr.on('data', note)
-  const ended = new Promise<'ended'>((resolve) => {
-    child.once('error', (error) => {
-      output += String(error)
-      resolve('ended')
-    })
-    child.once('exit', () => {
-      running.delete(child)
-      resolve('ended')
-    })
-  })
+  const server = ownChild(redisBinary(), given)
+  const ended = server.gone.then(() => 'ended' as const)
   for (const start = Date.now(); Date.now() - start < 15_000;) {
     const reply = await Promise.race([ask(port, 'PING'), ended])
-    if (reply === 'ended') throw new Error(`redis-server on port ${port} ended at start:\n${output}`)
+    if (reply === 'ended') throw new Error(`redis-server on port ${port} ended at start:\n${server.output()}`)
     // a password or an ACL answers NOAUTH: up all the same
-    if (reply !== undefined && (reply.startsWith('+PONG') || reply.startsWith('-NOAUTH'))) return child
+    if (reply !== undefined && (reply.startsWith('+PONG') || reply.startsWith('-NOAUTH'))) return server
     await sleep(10)
   }
-  child.kill('SIGKILL')
-  throw new Error(`redis-server on port ${port} did not answer within 15 s:\n${output}`)
-}
-
-async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = new Promise((resolve) => child.once('exit', resolve))
-  child.kill('SIGCONT')
-  child.kill(signal)
-  const late = setTimeout(() => child.kill('SIGKILL'), 3_000)
-  await gone
-  clearTimeout(late)
+  await end(server, 'SIGKILL')
+  throw new Error(`redis-server on port ${port} did not answer within 15 s:\n${server.output()}`)
 }
 
 /**
@@ -172,26 +97,19 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Runni
   const file = join(dir, 'redis.conf')
   if (options.config !== undefined) writeFileSync(file, options.config)
   const first = options.config === undefined ? [] : [file]
-  let port = options.port ?? (await freePort())
-  let child: ChildProcess | undefined
-  // between finding a free port and binding it another process may take it
-  for (let attempt = 1; child === undefined; attempt++) {
-    try {
-      child = await launch(port, dir, first, args)
-    } catch (error) {
-      const taken = options.port === undefined && /in use|could not create server/i.test(String(error))
-      if (!taken || attempt === 5) throw error
-      port = await freePort()
-    }
-  }
-  let current = child
+  const start = (on: number): Promise<OwnChild> => launch(on, dir, first, args)
+  const { port, started } =
+    options.port === undefined
+      ? await onFreePort(start)
+      : { port: options.port, started: await start(options.port) }
+  let current = started
   const remove = (): void => rmSync(dir, { recursive: true, force: true })
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
     dir,
     get pid() {
-      return current.pid ?? 0
+      return current.child.pid ?? 0
     },
     async stop() {
       await end(current, 'SIGTERM')
@@ -204,16 +122,16 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Runni
     async restart() {
       await end(current, 'SIGKILL')
       mkdirSync(dir, { recursive: true })
-      current = await launch(port, dir, first, args)
+      current = await start(port)
     },
-    freeze: () => void current.kill('SIGSTOP'),
-    thaw: () => void current.kill('SIGCONT'),
+    freeze: () => void current.child.kill('SIGSTOP'),
+    thaw: () => void current.child.kill('SIGCONT'),
     cli: (...command) => cli(port, command),
   }
 }
 
 function cli(port: number, command: string[]): Promise<string> {
-  const path = findBinary('redis-cli')
+  const path = onPath('redis-cli')
   if (path === undefined) {
     throw new Error('redis-cli is not on PATH: it comes with redis-server (redis-tools on Debian)')
   }

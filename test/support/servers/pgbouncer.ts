@@ -1,10 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { freePort, type RunningPostgres, unprivileged } from './postgres-server.ts'
+import { binarySource, onPath } from './binary.ts'
+import { freePort } from './free-port.ts'
+import { end, ownChild } from './own-child.ts'
+import { type RunningPostgres, unprivileged } from './postgres-server.ts'
 
 /** A pooler in transaction mode before a server, with few connections to it. */
 export interface RunningPgbouncer {
@@ -12,16 +14,11 @@ export interface RunningPgbouncer {
   stop(): Promise<void>
 }
 
-function binary(): string {
-  const { stdout } = spawnSync('sh', ['-c', 'command -v pgbouncer'], { encoding: 'utf8' })
-  const found = [stdout.trim(), '/usr/sbin/pgbouncer'].find((path) => path !== '' && existsSync(path))
-  if (found === undefined) {
-    throw new Error(
-      'These tests need pgbouncer on PATH: `apt-get install pgbouncer`, `brew install pgbouncer`.',
-    )
-  }
-  return found
-}
+const binary = binarySource({
+  find: () => onPath('pgbouncer') ?? ['/usr/sbin/pgbouncer'].find((path) => existsSync(path)),
+  debian: 'pgbouncer',
+  how: 'These tests need pgbouncer on PATH: `apt-get install pgbouncer`, `brew install pgbouncer`.',
+})
 
 export async function startPgbouncer({ port }: RunningPostgres): Promise<RunningPgbouncer> {
   const folder = mkdtempSync(join(tmpdir(), 'undici-resilience-pgbouncer-'))
@@ -43,8 +40,7 @@ max_client_conn = 200
   )
   const user = unprivileged()
   if (user !== undefined) for (const path of [folder, config]) chownSync(path, user.uid, user.gid)
-  const child = spawn(binary(), [config], { stdio: 'ignore', ...user })
-  const gone = new Promise((resolve) => child.once('exit', resolve))
+  const pooler = ownChild(binary(), [config], user)
   const url = `postgres://postgres@127.0.0.1:${own}/postgres`
   for (const start = Date.now(); ; await sleep(20)) {
     const client = new pg.Client(url)
@@ -55,7 +51,7 @@ max_client_conn = 200
       break
     } catch (error) {
       // it is still starting
-      if (child.exitCode !== null || Date.now() - start > 10_000) throw error
+      if (pooler.ended() || Date.now() - start > 10_000) throw error
     } finally {
       await client.end().catch(() => undefined)
     }
@@ -63,8 +59,7 @@ max_client_conn = 200
   return {
     url,
     async stop() {
-      child.kill('SIGTERM')
-      await gone
+      await end(pooler, 'SIGTERM')
       rmSync(folder, { recursive: true })
     },
   }
