@@ -199,7 +199,10 @@ describe('cool-downs that processes share through Redis', () => {
           retryAfterMs: 0,
         })
         // and what was held, once this process was stopped for longer than its lease
-        expect(found).toHaveProperty('used', expect.toSatisfy((used: number) => used >= 3 && used <= 9))
+        expect(found).toHaveProperty(
+          'used',
+          expect.toSatisfy((used: number) => used >= 3 && used <= 9),
+        )
       },
       { timeout: 10_000 },
     )
