@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { copyFile, cp, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { application, installed, nodesInstalled, packed, root } from './application.ts'
+import { writtenDocuments } from './documents.ts'
 import { nodes, type Result, run } from './program.ts'
 
 /**
@@ -62,6 +63,16 @@ await onEach(
   app.folder,
 )
 
+const documents = await writtenDocuments(app.folder)
+for (const { runner, file } of documents.tests) {
+  const args = { vitest: [script('vitest', 'vitest.mjs'), 'run'], jest: [script('jest', 'bin', 'jest.js')] }
+  await onEach(
+    `docs: a test for ${runner}`,
+    [...(runner === 'node:test' ? ['--test'] : args[runner]), file],
+    app.folder,
+  )
+}
+
 // what an application does with each bundle, and prints
 const facts = '200 4 true undici-resilience:call:done 1'
 const bundled = await run('node24', ['bundle.mjs'], app.folder)
@@ -114,6 +125,17 @@ row('TypeScript 5.9, with ioredis', [
   undefined,
   await run('node24', [...withRedis, 'redis.mts', 'redis.cts'], app.folder),
 ])
+
+const blocks = [script('typescript', 'lib', 'tsc.js'), '--noEmit', '--skipLibCheck', ...library]
+for (const [language, files, ...args] of [
+  ['TypeScript', documents.typescript, '--strict'],
+  ['JavaScript', documents.javascript, '--allowJs', '--checkJs', '--strict', 'false', '--types', 'node,jest'],
+] as const) {
+  row(`docs: ${files.length} blocks of ${language} beside others`, [
+    undefined,
+    await run('node24', [...blocks, '--module', 'nodenext', ...args, ...files], app.folder),
+  ])
+}
 
 // examples with the real packages: what each prints last
 const examples = [

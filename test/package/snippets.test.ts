@@ -1,107 +1,76 @@
 import { execFile } from 'node:child_process'
-import { glob, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { documentBlocks, isForPackages } from '../support/document-blocks.ts'
 import { type Installed, installed, root } from './installed.ts'
 
 const run = promisify(execFile)
 
-/** What snippets speak of without declaring it: the application around them. Whatever they import, they say. */
-const surroundings = `
-declare const redis: import('ioredis').Redis
-declare const pool: import('pg').Pool
-declare const stack: import('undici-resilience').ResilienceStack
-declare const order: { id: string }
-declare const record: import('undici-resilience').DeadLetterRecord
-declare const contacts: { find(id: string | undefined): Promise<{ syncedAt: number } | undefined> }
-declare const url: string
-declare const body: string
-declare const token: string
-declare const log: import('undici-resilience').Logger
-declare const queue: import('undici-resilience').DeadLetterSink
-declare module '@calcom/sdk'
-declare const clientId: string
-declare const accessToken: string
-declare const refreshToken: string
-declare const apiKey: string
-declare const contact: { id: string }
-declare const cached: string
-declare function sync(what: { id: string }, signal?: AbortSignal): Promise<string>
-declare function got(url: string, options: object): Promise<unknown>
-declare const ky: { get(url: string, options: object): { json(): Promise<unknown> } }
-`
+const manifest = await readFile(join(root, 'test', 'consumers', 'package.json'), 'utf8')
+const ofConsumers = (JSON.parse(manifest) as { dependencies: object }).dependencies
 
-interface Snippet {
-  readonly document: string
-  readonly line: number
-  readonly language: string
-  readonly code: string
-}
+const code = documentBlocks().filter(({ language }) => language === 'ts' || language === 'js')
+const first = code.find(({ document }) => document === 'README.md')!
+const compiled = code.filter((block) => block !== first)
+const checkedHere = compiled.filter(isForPackages)
 
-const snippets: Snippet[] = []
-const documents = ['README.md', 'SECURITY.md']
-for await (const document of glob('docs/**/*.md', { cwd: root })) documents.push(document)
-for (const document of documents) {
-  const markdown = await readFile(join(root, document), 'utf8')
-  for (const match of markdown.matchAll(/^ *```(\w+)\n([\s\S]*?)^ *```/gm)) {
-    const line = markdown.slice(0, match.index).split('\n').length
-    snippets.push({ document, line, language: match[1]!, code: match[2]! })
-  }
+const options = {
+  module: 'nodenext',
+  target: 'es2023',
+  lib: ['es2024'],
+  types: ['node'],
+  noEmit: true,
+  skipLibCheck: true,
 }
-const nameOf = ({ document, line }: Snippet): string =>
-  `${document.replaceAll('/', '_').replace('.md', '')}_line_${line}`
 
 describe('code in the documents, against the built package', () => {
   let application: Installed
   beforeAll(async () => {
     application = await installed()
+    await application.link(
+      '@types',
+      'undici-types',
+      ...new Set(checkedHere.flatMap(({ packages }) => packages)),
+    )
+    for (const { file, code: text } of checkedHere) {
+      await writeFile(
+        join(application.folder, file),
+        `${text}\n${file.endsWith('.cjs') ? '' : 'export {}\n'}`,
+      )
+    }
   })
   afterAll(() => application.dispose())
 
-  it('compiles as it stands, its imports included, where it is TypeScript', async () => {
-    await application.link(
-      '@types/node',
-      '@types/pg',
-      'undici-types',
-      'ioredis',
-      'pg',
-      'pino',
-      'amqplib',
-      'bullmq',
-    )
-    await application.link('@types/amqplib', '@sendgrid/mail', '@sendgrid/client')
-    const typed = snippets.filter(({ language }) => language === 'ts')
-    for (const snippet of typed) {
-      await writeFile(join(application.folder, `${nameOf(snippet)}.ts`), `${snippet.code}\nexport {}\n`)
-    }
-    await writeFile(join(application.folder, 'surroundings.d.ts'), surroundings)
-    await writeFile(
-      join(application.folder, 'tsconfig.json'),
-      JSON.stringify({
-        compilerOptions: {
-          module: 'nodenext',
-          target: 'es2023',
-          lib: ['es2024'],
-          types: ['node'],
-          strict: true,
-          exactOptionalPropertyTypes: true,
-          noEmit: true,
-          skipLibCheck: true,
-        },
-        include: ['*.ts'],
-      }),
-    )
+  async function complaints(language: string, compilerOptions: object): Promise<string> {
+    const files = checkedHere.filter((block) => block.language === language).map(({ file }) => file)
+    expect(files.length).toBeGreaterThanOrEqual(10)
+    const config = join(application.folder, `tsconfig.${language}.json`)
+    await writeFile(config, JSON.stringify({ compilerOptions: { ...options, ...compilerOptions }, files }))
     const tsc = join(root, 'node_modules', '.bin', 'tsc')
-    const { stdout } = await run(tsc, ['-p', application.folder]).catch((error: { stdout: string }) => error)
-    expect(stdout).toBe('')
-    expect(typed.length).toBeGreaterThanOrEqual(30)
+    const { stdout } = await run(tsc, ['-p', config]).catch((error: { stdout: string }) => error)
+    return stdout
+  }
+
+  it('is checked here or, where it needs what only the consumers have, by test/consumers/documents.ts', () => {
+    const others = compiled.filter((block) => !isForPackages(block)).flatMap(({ packages }) => packages)
+    const unknown = others.filter((name) => !Object.hasOwn(ofConsumers, name))
+    expect(unknown).toEqual([])
+  })
+
+  it('compiles as it stands, its imports included, where it is TypeScript', async () => {
+    expect(await complaints('ts', { strict: true, exactOptionalPropertyTypes: true })).toBe('')
+  })
+
+  it('names what there is, its imports included, where it is JavaScript', async () => {
+    // one undici for all: JavaScript does not mind that the types of the global fetch are those of another
+    const paths = { undici: ['./node_modules/undici-types/index.d.ts'] }
+    expect(await complaints('js', { allowJs: true, checkJs: true, strict: false, paths })).toBe('')
   })
 
   it('of the README, the first of all, runs in an empty folder and says what was retried', async () => {
-    const [first] = snippets.filter(({ language }) => language === 'js')
-    expect(first?.document).toBe('README.md')
-    await writeFile(join(application.folder, 'first.mjs'), first!.code)
+    await writeFile(join(application.folder, 'first.mjs'), first.code)
     const { stdout, stderr } = await run(process.execPath, ['first.mjs'], { cwd: application.folder })
     expect(stderr).toBe('')
     expect(stdout.split('\n')).toEqual([
