@@ -77,6 +77,17 @@ export function limitBackendContract(name: string, make: () => Promise<LimitBack
       expect((await ask('b', { live: 10 })).live).toBe(10)
     })
 
+    it('lets who waits at a new limit come back when it is new no more, and not a window later', async () => {
+      expect((await ask('a', { live: 50 })).retryInMs).toBeLessThanOrEqual(300)
+      await subject.advance(100)
+      const told = await ask('a', { used: 20, live: 30 })
+      expect(told).toMatchObject({ live: 0 })
+      expect(told.retryInMs).toBeGreaterThan(0)
+      expect(told.retryInMs).toBeLessThanOrEqual(200)
+      await subject.advance(200)
+      expect((await ask('a', { used: 20, live: 30 })).live).toBe(30)
+    })
+
     it('grants no more than the limit, whatever is held by whom', async () => {
       await begin()
       let granted = 0

@@ -222,6 +222,8 @@ export const exchangeFunction = `
       ELSIF oldest IS NOT NULL AND free - granted - granted_back <= 0 THEN
         retry := (oldest + span + 1) * l.bucket_ms - now_ms;
       END IF;
+      -- of a new limit most comes once it is new no more, and not when what was granted has left the window
+      IF -l.wait > now_ms THEN retry := least(retry, -l.wait - now_ms); END IF;
     END IF;
     RETURN jsonb_build_object('status', status, 'generation', l.generation, 'kept', kept, 'live', granted,
       'background', granted_back, 'spare', granted_spare, 'used', used,

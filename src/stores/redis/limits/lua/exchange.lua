@@ -238,6 +238,8 @@ if mine.live > 0 or mine.back > 0 then
   retry = math.ceil(window / 20)
   if holds then retry = state.wait - now
   elseif oldest and free - granted - granted_back <= 0 then retry = (oldest + span + 1) * ms - now end
+  -- of a new limit most comes once it is new no more, and not when what was granted has left the window
+  if -state.wait > now then retry = math.min(retry, -state.wait - now) end
 end
 return { status, state.gen, text(kept), text(granted), text(granted_back), text(granted_spare), text(state.u),
   text(free - granted - granted_back - granted_spare), text(processes), scarce and '1' or '0', text(retry),
