@@ -25,6 +25,18 @@ class SlidingWindow {
   }
 }
 
+/** By how much the most requests of any window are over what it may hold; 0 where none is. */
+export function overIn({ max, windowMs }: Window, times: readonly number[]): number {
+  const sorted = times.toSorted((a, b) => a - b)
+  let over = 0
+  let first = 0
+  for (const [at, time] of sorted.entries()) {
+    while (time - sorted[first]! >= windowMs) first += 1
+    over = Math.max(over, at - first + 1 - max)
+  }
+  return over
+}
+
 /** The limits of one provider together: rates, requests at once, and what locks an account. */
 export class DocumentedLimits {
   readonly #windows: readonly SlidingWindow[]

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { Agent, type Dispatcher } from 'undici'
 import { redisStore } from '../../../../src/entries/redis.ts'
 import { type Push, type Pushed, pushes } from './pushes.ts'
 
@@ -18,10 +19,17 @@ const { port, provider, baseUrl, jobs, resumes } = JSON.parse(process.argv[2] ??
 const push: Push = pushes[provider]
 const redis = new Redis(port, '127.0.0.1')
 const store = redisStore(redis)
-const pushed = push.client({ baseUrl, store })
+const agent = new Agent({ connections: push.connections, pipelining: 1, allowH2: false })
+/** When each request left the stack, by a clock that all processes of the machine have. */
+const departures: number[] = []
+const departing: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  departures.push(Number(process.hrtime.bigint()) / 1e6)
+  return dispatch(options, handler)
+}
+const pushed = push.client({ baseUrl, store, dispatcher: agent.compose(departing) })
 const begun = `begun:${provider}`
 const done = `done:${provider}`
-const report = { sent: 0, found: 0, held: 0, failed: 0, error: '' }
+const report = { sent: 0, found: 0, held: 0, failed: 0, error: '', departures }
 
 async function work(job: number): Promise<void> {
   if (resumes && (await redis.sismember(done, job)) === 1) return
@@ -47,6 +55,7 @@ async function work(job: number): Promise<void> {
 process.once('message', () => {
   void Promise.all(jobs.map(work)).then(async () => {
     await pushed.client.close()
+    await agent.close()
     process.send?.(report)
     await store.close()
     redis.disconnect()
