@@ -21,8 +21,12 @@ const breaker = {
   maxWaitMs: 0,
 }
 const store = { pollIntervalMs: 1_000, leaseMs: LEASE_MS }
+/** What a busy machine adds to a few round trips. */
+const BUSY_MS = 3_000
 /** A poll, the timeout of a command that was on its way, the retry after it, a reconnection's longest wait. */
-const HEAL_MS = 1_000 + 250 + 250 + 2_000
+const HEAL_MS = 1_000 + 250 + 250 + 2_000 + BUSY_MS
+/** How long Redis stands still: a refusal that waited for it would take as long. */
+const FROZEN_MS = 3_000
 
 let provider: CountingProvider
 let fleet: Fleet
@@ -61,7 +65,7 @@ async function during(
   await untilAgreed(epochOf)
   const reports = await fleet.reports()
   expect(reports.flatMap(({ unexpected }) => unexpected)).toEqual([])
-  for (const { slowestMs } of reports) expect(slowestMs).toBeLessThan(1_000)
+  for (const { slowestMs } of reports) expect(slowestMs).toBeLessThan(FROZEN_MS - 1_000)
   expect(ms).toBeLessThanOrEqual(HEAL_MS)
 }
 
@@ -105,8 +109,9 @@ describe('one server', () => {
     provider.answer = outage
     await fleet.untilAll('open')
     await redis.kill()
-    await sleep(500)
+    await fleet.until((states) => states.every(({ degraded }) => degraded), 10_000)
     // the local machines go on: they probe, fail, and stay open
+    await sleep(500)
     expect((await fleet.states()).every(({ state, degraded }) => state !== 'closed' && degraded)).toBe(true)
     provider.answer = healthy
     // and they recover without Redis
@@ -116,12 +121,12 @@ describe('one server', () => {
 
   fault('stopped for 3 s (SIGSTOP)', async () => {
     redis.freeze()
-    await sleep(1_500)
+    await sleep(FROZEN_MS / 2)
     provider.answer = outage
     // each process finds out by itself
     await fleet.untilAll('open')
     provider.answer = healthy
-    await sleep(1_500)
+    await sleep(FROZEN_MS / 2)
     redis.thaw()
   })
 
@@ -148,8 +153,7 @@ describe('one server', () => {
   fault('READONLY after a failover', async () => {
     const master = await startRedis()
     await redis.cli('replicaof', '127.0.0.1', String(master.port))
-    await sleep(1_000)
-    expect((await fleet.states()).some(({ degraded }) => degraded)).toBe(true)
+    await fleet.until((states) => states.some(({ degraded }) => degraded), 10_000)
     await redis.cli('replicaof', 'no', 'one')
     await master.stop()
   })
@@ -159,9 +163,11 @@ describe('one server', () => {
     await redis.cli('config', 'set', 'maxmemory', '1')
     await expect(redis.cli('set', 'other', 'value')).resolves.toContain('OOM')
     provider.answer = outage
-    await fleet.untilAll('open')
     // our scripts may still write their few bytes: processes go on telling each other
-    expect((await fleet.states()).every(({ degraded }) => !degraded)).toBe(true)
+    await fleet.until(
+      (states) => states.every(({ state, degraded }) => state === 'open' && !degraded),
+      10_000,
+    )
     provider.answer = healthy
     await fleet.untilAll('closed')
     await redis.cli('config', 'set', 'maxmemory', '0')
@@ -182,12 +188,13 @@ describe('one server', () => {
     const key = `undici-resilience:1:{${provider.origin}}:s`
     const old = (await redis.cli('hmget', key, 'ep', 'st', 'due', 'n', 'ov', 'ps', 'by')).split('\n')
     await fleet.processes[0]!.ask({ type: 'isolate' })
-    await fleet.until((states) => states.every(({ override }) => override === 'isolated'), 3_000)
+    await fleet.until((states) => states.every(({ override }) => override === 'isolated'), 10_000)
+    const newer = await epochOf()
     const fields = ['ep', 'st', 'due', 'n', 'ov', 'ps', 'by'].flatMap((field, at) => [field, old[at] ?? ''])
     await redis.cli('hset', key, ...fields)
-    await sleep(100)
     // the processes know the newer epoch, and give it back
-    await fleet.until((states) => states.every(({ override }) => override === 'isolated'), 3_000)
+    await expect.poll(epochOf, { timeout: 10_000 }).toBe(newer)
+    expect((await fleet.states()).every(({ override }) => override === 'isolated')).toBe(true)
     await fleet.processes[1]!.ask({ type: 'reset' })
   })
 
@@ -201,11 +208,8 @@ describe('one server', () => {
     // the victim takes both slots and dies with them
     provider.answer = () => 'never'
     void victim!.ask({ type: 'calls', everyMs: 10 })
-    await fleet.until((states) => states.some(({ state }) => state === 'half-open'), 3_000)
-    for (const start = performance.now(); provider.inHand < PROBES && performance.now() - start < 3_000;) {
-      await sleep(5)
-    }
-    expect(provider.inHand).toBe(PROBES)
+    await fleet.until((states) => states.some(({ state }) => state === 'half-open'), 10_000)
+    await expect.poll(() => provider.inHand, { timeout: 10_000, interval: 5 }).toBe(PROBES)
     victim!.child.kill('SIGKILL')
     const died = performance.now()
     fleet.processes.shift()
@@ -215,7 +219,8 @@ describe('one server', () => {
     const ms = performance.now() - died
     healed.push(['prober killed with its lease', ms])
     console.log(`prober killed with its lease of ${LEASE_MS} ms: closed after ${ms.toFixed(0)} ms`)
-    expect(ms).toBeLessThan(LEASE_MS + 500)
+    // far from a second lease
+    expect(ms).toBeLessThan(LEASE_MS * 1.75)
     for (const { unexpected } of await fleet.reports()) expect(unexpected).toEqual([])
   })
 
@@ -226,15 +231,15 @@ describe('one server', () => {
     await fleet.untilAll('open')
     await sleep(300)
     let most = 0
-    let firstAt: number | undefined
+    let came = 0
     provider.answer = () => {
-      const now = performance.now()
-      firstAt ??= now
-      if (now - firstAt < LEASE_MS * 2) most = Math.max(most, provider.inHand)
+      came += 1
+      // none was answered yet
+      if (provider.inHand === came) most = came
       return { status: 200, afterMs: LEASE_MS * 2 }
     }
     await fleet.all({ type: 'calls', everyMs: 20 })
-    await fleet.untilAll('closed', LEASE_MS * 2 + 3_000)
+    await fleet.untilAll('closed', LEASE_MS * 10)
     // until the first of them was answered nobody else was let through
     expect(most).toBe(PROBES)
     const reports = await fleet.reports()

@@ -40,11 +40,16 @@ test('with Sentinel, circuits survive a failover to the replica: no call fails, 
       await breakers[0]!.execute(() => Promise.reject(new Error('boom'))).catch(() => undefined)
     }
     await vi.waitFor(() => expect(breakers.map(({ state }) => state)).toEqual(['open', 'open']), {
+      timeout: 10_000,
       interval: 5,
     })
     const { epoch } = breakers[0]!.snapshot()
 
-    await sentinel.cli('sentinel', 'failover', 'main')
+    // it refuses (NOGOODSLAVE) until it has asked the replica how it fares
+    await vi.waitFor(async () => expect(await sentinel.cli('sentinel', 'failover', 'main')).toBe('OK'), {
+      timeout: 20_000,
+      interval: 50,
+    })
     const started = performance.now()
     for (let index = 0; index < 100; index++) {
       // refused by the local view all along
@@ -52,7 +57,7 @@ test('with Sentinel, circuits survive a failover to the replica: no call fails, 
       await sleep(20)
     }
     await vi.waitFor(async () => expect(await replica.cli('role')).toContain('master'), {
-      timeout: 10_000,
+      timeout: 20_000,
       interval: 50,
     })
     await vi.waitFor(
@@ -70,10 +75,10 @@ test('with Sentinel, circuits survive a failover to the replica: no call fails, 
       `Sentinel failover: shared again after ${(performance.now() - started).toFixed(0)} ms, the circuit open all along`,
     )
     await breakers[1]!.reset()
-    await vi.waitFor(() => expect(breakers[0]!.state).toBe('closed'), { interval: 5 })
+    await vi.waitFor(() => expect(breakers[0]!.state).toBe('closed'), { timeout: 10_000, interval: 5 })
   } finally {
     for (const store of stores) await store.close()
     client.disconnect()
     await Promise.all([sentinel, replica, master].map((server) => server.stop()))
   }
-}, 60_000)
+}, 120_000)

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest'
 import { simulate, type SimulationReport, simulationPolicy } from '../support/circuit-simulation.ts'
 
-const random = Number(process.env['CIRCUIT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-console.log(
-  `circuit simulation: seeds 1 to 5 and ${random} to ${random + 4} (replay with CIRCUIT_SEED=${random})`,
-)
-const seeds = [1, 2, 3, 4, 5, random, random + 1, random + 2, random + 3, random + 4]
+/** The same each time: what fails here fails again. `CIRCUIT_SEED=123456` for a look at others. */
+const first = Number(process.env['CIRCUIT_SEED'] ?? 1)
+const seeds = Array.from({ length: 10 }, (_one, at) => first + at)
 
 /** A poll, a command that was lost just before and its timeout, and the retry after it. */
 const HEALED_MS = 1_000 + 250 + 250 + 100

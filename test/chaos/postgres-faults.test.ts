@@ -14,8 +14,12 @@ import { type SlowProxy, startSlowProxy } from '../support/slow-proxy.ts'
 import { Unavailable } from '../support/unavailable.ts'
 
 const PROCESSES = 4
+/** What a busy machine adds to a few round trips. */
+const BUSY_MS = 3_000
 /** A poll, the timeout of a statement that was on its way, the pause and the connection after it. */
-const HEAL_MS = 1_000 + 1_000 + 1_000 + 2_000
+const HEAL_MS = 1_000 + 1_000 + 1_000 + 2_000 + BUSY_MS
+/** How long captures are tried at the store: a call that waited for one would take as long. */
+const STORE_TIMEOUT_MS = 2_000
 
 let server: RunningPostgres
 let standby: RunningPostgres | undefined
@@ -34,6 +38,7 @@ let letters: DeadLetterInterceptor
 let capturing: NodeJS.Timeout
 let captured = 0
 let slowestCallMs = 0
+const underWay = new Set<Promise<void>>()
 const unhandled: unknown[] = []
 const note = (error: unknown): void => void unhandled.push(error)
 
@@ -67,17 +72,27 @@ beforeAll(async () => {
   pool.on('error', () => undefined)
   store = postgresStore(pool, { listen: false })
   spool = sqliteStore(join(folder, 'spool.db'))
-  letters = deadLetter({ integration: 'chaos', store, spool: spool.deadLetters })
+  letters = deadLetter({
+    integration: 'chaos',
+    store,
+    spool: spool.deadLetters,
+    storeTimeoutMs: STORE_TIMEOUT_MS,
+  })
   const dispatcher = new Unavailable().compose(letters)
   capturing = setInterval(() => {
     const start = performance.now()
     const n = captured++
-    void request(`https://api.example.com/orders/${n}`, { method: 'POST', body: String(n), dispatcher }).then(
-      async ({ body }) => {
+    const call: Promise<void> = request(`https://api.example.com/orders/${n}`, {
+      method: 'POST',
+      body: String(n),
+      dispatcher,
+    })
+      .then(async ({ body }) => {
         await body.dump()
         slowestCallMs = Math.max(slowestCallMs, performance.now() - start)
-      },
-    )
+      })
+      .finally(() => underWay.delete(call))
+    underWay.add(call)
   }, 10)
 })
 afterAll(async () => {
@@ -150,8 +165,9 @@ fault('killed while the circuit is open', async () => {
   provider.answer = outage
   await fleet.untilAll('open')
   await server.kill()
-  await sleep(1_500)
+  await fleet.until((states) => states.every(({ degraded }) => degraded), 10_000)
   // the local machines go on: they probe, fail, and stay open
+  await sleep(500)
   expect((await fleet.states()).every(({ state, degraded }) => state !== 'closed' && degraded)).toBe(true)
   provider.answer = healthy
   // and they recover without it
@@ -190,7 +206,7 @@ fault('connections cut while answers were on their way, three times', async () =
 fault('the listening connections lost, and a transition missed', async () => {
   await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
   await fleet.processes[0]!.ask({ type: 'isolate' })
-  await fleet.until((states) => states.every(({ override }) => override === 'isolated'), 3_000)
+  await fleet.until((states) => states.every(({ override }) => override === 'isolated'), 10_000)
   await fleet.processes[1]!.ask({ type: 'reset' })
 })
 
@@ -265,6 +281,7 @@ fault('failed over to a standby', async () => {
 test('no capture was lost or kept twice, no call was slow, and no rejection went unhandled', async () => {
   clearInterval(capturing)
   console.log(`healing, in ms:\n${healed.map(([name, ms]) => `  ${name}: ${ms.toFixed(0)}`).join('\n')}`)
+  await Promise.all(underWay)
   await letters.flush({ timeoutMs: 30_000 })
   await expect
     .poll(async () => (await spool.deadLetters.stats()).total, { timeout: 90_000, interval: 200 })
@@ -274,5 +291,5 @@ test('no capture was lost or kept twice, no call was slow, and no rejection went
   console.log(`${captured} captures in all; the slowest call took ${slowestCallMs.toFixed(0)} ms`)
   expect(numbers).toEqual(Array.from({ length: captured }, (_one, n) => n))
   expect(unhandled).toEqual([])
-  expect(slowestCallMs).toBeLessThan(1_000)
+  expect(slowestCallMs).toBeLessThan(STORE_TIMEOUT_MS)
 }, 180_000)

@@ -243,9 +243,9 @@ export function circuitBackendContract(
 ): void {
   describe(`circuit backend contract: ${name}`, () => {
     test('replies to every step of random traces as machine.ts does', async () => {
-      const random = Number(process.env['CIRCUIT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-      console.log(`traces: seeds 1 to ${traces} and ${random} to ${random + traces - 1}`)
-      const seeds = Array.from({ length: traces }, (_one, at) => [at + 1, random + at]).flat()
+      // the same each time: what fails here fails again; `CIRCUIT_SEED=123456` for a look at others
+      const other = Number(process.env['CIRCUIT_SEED'] ?? traces + 1)
+      const seeds = Array.from({ length: traces }, (_one, at) => [at + 1, other + at]).flat()
       seeds.push(...rare)
       const seen: Seen = new Map()
       const runLane = async (): Promise<void> => {

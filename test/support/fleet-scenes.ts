@@ -5,7 +5,9 @@ import { type CountingProvider, Fleet, percentile, startCountingProvider } from 
 
 const PROCESSES = 8
 const PROBES = 3
-const POLL_MS = 1_000
+const POLL_MS = 2_000
+/** Far from what a trip would take that waits for the next flush of counts (100 ms), or for a poll. */
+const PUSHED_MS = 25
 
 interface FleetScenes {
   /** Rounds of the first test. */
@@ -38,6 +40,8 @@ export function fleetScenes(name: string, scenes: FleetScenes): void {
           timeoutMs: 300,
           maxTimeoutMs: 300,
           halfOpenMaxAttempts: PROBES,
+          // what is refused and what is not is told by the answers: nobody waits
+          maxWaitMs: 0,
         },
         store: { pollIntervalMs: POLL_MS },
       })
@@ -62,7 +66,7 @@ export function fleetScenes(name: string, scenes: FleetScenes): void {
         await witness.ask({ type: 'burst', count: 5 })
         // asking for states keeps the processes busy: not while the message travels
         await sleep(25)
-        await fleet.until((states) => states.every(({ state }) => state === 'open'), 2_000)
+        await fleet.untilAll('open')
         for (const process of fleet.processes) {
           const trip = process.events.find(({ event }) => event.to === 'open')
           if (trip === undefined) throw new Error('a process was not told')
@@ -72,12 +76,13 @@ export function fleetScenes(name: string, scenes: FleetScenes): void {
         }
         provider.answer = healthy
         await witness.ask({ type: 'reset' })
-        await fleet.untilAll('closed', 2_000)
+        await fleet.untilAll('closed')
         await witness.ask({ type: 'publish' })
         await sleep(25)
       }
-      const messages = fleet.processes.flatMap((process) => process.messages)
-      expect(messages).toHaveLength(rounds * PROCESSES)
+      const bareMessages = () => fleet.processes.flatMap((process) => process.messages)
+      await expect.poll(() => bareMessages().length, { timeout: 10_000 }).toBe(rounds * PROCESSES)
+      const messages = bareMessages()
       const [p50, p99] = [percentile(delays, 0.5), percentile(delays, 0.99)]
       const [bare50, bare99] = [percentile(messages, 0.5), percentile(messages, 0.99)]
       const met = p50 <= goal.p50 && p99 <= goal.p99 ? 'met' : 'MISSED'
@@ -86,10 +91,10 @@ export function fleetScenes(name: string, scenes: FleetScenes): void {
           `most ${Math.max(...delays).toFixed(2)} ms; goal p50 <= ${goal.p50}, p99 <= ${goal.p99} ${met}; ` +
           `bare ${bare} in the same rounds: p50 ${bare50.toFixed(2)}, p99 ${bare99.toFixed(2)}`,
       )
-      // A machine so busy that the server itself is slow can say only whether we are out of proportion: a trip is a message too,
-      // after an HTTP call and what the store does.
-      expect(p50).toBeLessThanOrEqual(Math.max(goal.p50, bare50 * 3))
-      expect(p99).toBeLessThanOrEqual(Math.max(goal.p99, bare99 * 3))
+      // The goals are those of a quiet machine. What must hold on any: a trip is told at once, in proportion to a bare message,
+      // and none is left to a poll.
+      expect(p50).toBeLessThanOrEqual(Math.max(PUSHED_MS, bare50 * 5))
+      expect(p99).toBeLessThanOrEqual(Math.max(POLL_MS / 2, bare99 * 5))
     })
 
     test('half-open, the provider never has more than the allowed probes in hand from all processes together', async () => {
@@ -99,7 +104,7 @@ export function fleetScenes(name: string, scenes: FleetScenes): void {
       let rounds = 0
       for (let cycle = 0; cycle < 5; cycle++) {
         provider.answer = outage
-        await fleet.untilAll('open', 5_000)
+        await fleet.untilAll('open')
         // what was sent before it opened, and is still on its way, is no probe
         await fleet.all({ type: 'settled' })
         expect(provider.inHand).toBe(0)
@@ -123,7 +128,7 @@ export function fleetScenes(name: string, scenes: FleetScenes): void {
           if (successes >= PROBES) measuring = false
           return { status: 200, afterMs: 60 }
         }
-        await fleet.untilAll('closed', 10_000)
+        await fleet.untilAll('closed')
         rounds += 1
         expect(most, `cycle ${cycle}: ${provider.requests - before} requests`).toBeLessThanOrEqual(PROBES)
         expect(most).toBeGreaterThan(0)
@@ -139,10 +144,10 @@ export function fleetScenes(name: string, scenes: FleetScenes): void {
       for (const process of deaf) await process.ask({ type: 'deaf' })
       provider.answer = outage
       await fleet.all({ type: 'calls', everyMs: 20 })
-      await fleet.untilAll('open', 5_000)
+      await fleet.untilAll('open')
       provider.answer = healthy
       for (const process of fleet.processes) process.events.length = 0
-      await fleet.untilAll('closed', 5_000)
+      await fleet.untilAll('closed')
       await fleet.all({ type: 'calls', everyMs: 0 })
       const closings = fleet.processes.map(({ events }) => {
         const closing = events.findLast(({ event }) => event.to === 'closed')
@@ -151,8 +156,9 @@ export function fleetScenes(name: string, scenes: FleetScenes): void {
       console.log(
         `recovery to closed: ${closings.map((ms) => ms.toFixed(1)).join(', ')} ms; the first three hear no messages`,
       )
-      for (const ms of closings) expect(ms).toBeLessThanOrEqual(POLL_MS + 100)
-      for (const ms of closings.slice(deaf.length)) expect(ms).toBeLessThan(100)
+      // a process that stands still for a moment hears as much later, and is no poll late
+      for (const ms of closings) expect(ms).toBeLessThanOrEqual(POLL_MS * 1.5)
+      for (const ms of closings.slice(deaf.length)) expect(ms).toBeLessThan(POLL_MS / 2)
     })
   })
 }

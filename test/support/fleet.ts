@@ -194,7 +194,8 @@ export async function startCountingProvider(): Promise<CountingProvider> {
     if (answer.afterMs === 0) reply()
     else setTimeout(reply, answer.afterMs)
   })
-  server.keepAliveTimeout = 60_000
+  // longer than any test: one that expires while this process stands still cuts off a request that waits to be read
+  server.keepAliveTimeout = 600_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const provider: CountingProvider = {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

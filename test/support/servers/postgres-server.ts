@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { binarySource, onPath } from './binary.ts'
@@ -108,6 +110,17 @@ export function startStandby({ port }: RunningPostgres): Promise<RunningPostgres
   return startFrom('pg_basebackup', [...from, '-R', '-X', 'stream', '-c', 'fast'], [])
 }
 
+/** Not in this process's own time: what it serves goes on meanwhile. */
+async function makeFolder(tool: string, args: readonly string[]): Promise<void> {
+  const child = spawn(join(binaries(), tool), args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    ...unprivileged(),
+  })
+  const ended = once(child, 'close') as Promise<[number | null]>
+  const [said, [status]] = await Promise.all([text(child.stderr), ended])
+  if (status !== 0) throw new Error(`${tool} ended with ${String(status)}: ${said}`)
+}
+
 /** @param tool what makes the folder */
 async function startFrom(
   tool: 'initdb' | 'pg_basebackup',
@@ -117,8 +130,7 @@ async function startFrom(
   const dir = mkdtempSync(join(tmpdir(), 'undici-resilience-postgres-'))
   const user = unprivileged()
   if (user !== undefined) chownSync(dir, user.uid, user.gid)
-  const made = spawnSync(join(binaries(), tool), ['-D', dir, ...toolArgs], { encoding: 'utf8', ...user })
-  if (made.status !== 0) throw new Error(`${tool} ended with ${made.status}: ${made.stderr}`)
+  await makeFolder(tool, ['-D', dir, ...toolArgs])
   const { port, started } = await onFreePort((on) => launch(dir, on, args))
   let current = started
   let frozen: number[] = []
