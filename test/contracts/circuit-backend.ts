@@ -331,6 +331,17 @@ export function circuitBackendContract(
         return { ...request, view }
       }
 
+      test('a look tells epochs, 0 where there is nothing, and changes nothing', async () => {
+        const request = await opened()
+        const backend = fixture.backend('p2')
+        const other = backend.idOf('https://nobody.test')
+        expect(await backend.peek([other, request.id])).toEqual([0, request.view.epoch])
+        expect(await backend.peek([])).toEqual([])
+        const made = await flushed(backend, { id: other, policy, view: unknownView })
+        expect(made.status).toBe('created')
+        expect(await backend.peek([request.id, other])).toEqual([request.view.epoch, made.view.epoch])
+      })
+
       test('failures of all of them add up, none is lost', async () => {
         const request = await closed({ failureThreshold: 40, minimumRequests: 40, quorum: 40 })
         const one = { total: 1, failed: 1, slow: 0 }

@@ -173,6 +173,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
             ),
           ),
         ),
+      peek: (ids) =>
+        Promise.all(ids.map(() => command(() => server.epoch).catch((error: unknown) => error as Error))),
       acquire: ({ view }: CircuitRequest, token, renew) =>
         command(() => {
           const reply = onServer(() => {

@@ -109,6 +109,10 @@ export async function playLineFleet(options: LineFleetOptions): Promise<LineFlee
         const answered = run(() => local.flush(requests))
         return await answered.catch((error: unknown) => requests.map(() => error as Error))
       },
+      peek: async (ids) => {
+        const answered = run(() => local.peek(ids))
+        return await answered.catch((error: unknown) => ids.map(() => error as Error))
+      },
       acquire: (...asked) => run(() => local.acquire(...asked)),
       report: (...asked) => run(() => local.report(...asked)),
       control: (...asked) => run(() => local.control(...asked)),

@@ -62,6 +62,7 @@ export class MachineServer {
         requests.map((request) =>
           run(request, (stored, step) => machine.flush(stored, step, request.counts)),
         ),
+      peek: async (ids) => ids.map((id) => (this.#rows.has(id) ? this.machine(id).epoch : 0)),
       acquire: async (request, token, renew) =>
         run(request, (stored, step) => machine.acquire(stored, step, token, renew)),
       report: async (request, token, result) =>

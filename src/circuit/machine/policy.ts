@@ -1,4 +1,4 @@
-import { WINDOW_BUCKETS } from './window.ts'
+import { type Counts, WINDOW_BUCKETS } from './window.ts'
 
 /** When a circuit opens and closes: options with every default resolved; what the machine decides by. */
 export interface CircuitPolicy {
@@ -26,6 +26,15 @@ export interface CircuitPolicy {
 
 export function bucketMs(policy: CircuitPolicy): number {
   return Math.max(1, Math.ceil(policy.windowMs / WINDOW_BUCKETS))
+}
+
+/**
+ * Whether at least half of the failures, or of the slow calls, are there that would open a circuit. Further away results
+ * are in no hurry: no few of them decide.
+ */
+export function nearsThreshold(policy: CircuitPolicy, { total, failed, slow }: Counts): boolean {
+  if (2 * failed >= policy.failureThreshold && 2 * failed >= policy.failureRate * total) return true
+  return policy.slowCallRate > 0 && slow > 0 && 2 * slow >= policy.slowCallRate * total
 }
 
 /** How long the circuit stays open the `trips`-th time in a row: doubled at each failed recovery, up to a maximum. */

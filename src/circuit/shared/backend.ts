@@ -34,6 +34,8 @@ export interface CircuitBackend {
   flush(
     requests: readonly (CircuitRequest & { readonly counts: Counts })[],
   ): Promise<(Timed<FlushReply> | Error)[]>
+  /** The epoch of each, 0 for what the server has not; changes nothing. A fraction of a flush. Never rejects. */
+  peek(ids: readonly string[]): Promise<(number | Error)[]>
   acquire(request: CircuitRequest, token: string, renew: boolean): Promise<Timed<AcquireReply>>
   report(request: CircuitRequest, token: string, result: ProbeResult): Promise<Timed<ReportReply>>
   control(request: CircuitRequest, action: ControlAction): Promise<Timed<ControlReply>>

@@ -8,13 +8,20 @@ const IDLE_MS = 60_000
 /** While the store is out of reach it is tried this often, in milliseconds. */
 const RETRY_MS = 250
 
+/** What circuits are brought up to date by. */
+interface CircuitExchange {
+  /** Hands on what was counted, and takes the views. */
+  flush(circuits: readonly Circuit[]): void
+  /** Looks whether the views still hold. */
+  peek(circuits: readonly Circuit[]): void
+}
+
 /** The timers that bring views up to date which no reply and no push has: the poll, and the retry while degraded. */
 export class CatchUp {
   readonly #scheduler: Scheduler
-  /** Two ticks are a poll interval: what is older than one at a tick is never older than two. */
   readonly #tickMs: number
   readonly #circuits: { values(): Iterable<Circuit> }
-  readonly #send: (circuits: readonly Circuit[]) => void
+  readonly #exchange: CircuitExchange
   #cancelPoll: (() => void) | undefined
   #cancelRetry: (() => void) | undefined
   #ticks = 0
@@ -22,14 +29,14 @@ export class CatchUp {
 
   constructor(
     scheduler: Scheduler,
-    pollIntervalMs: number,
+    tickMs: number,
     circuits: { values(): Iterable<Circuit> },
-    send: (circuits: readonly Circuit[]) => void,
+    exchange: CircuitExchange,
   ) {
     this.#scheduler = scheduler
-    this.#tickMs = pollIntervalMs / 2
+    this.#tickMs = tickMs
     this.#circuits = circuits
-    this.#send = send
+    this.#exchange = exchange
   }
 
   /** Starts the poll unless it runs. */
@@ -50,7 +57,7 @@ export class CatchUp {
       this.#cancelRetry = undefined
       const degraded = [...this.#circuits.values()].filter(({ shared }) => shared?.degraded === true)
       const one = degraded[Math.floor(this.#scheduler.random() * degraded.length)]
-      if (one !== undefined) this.#send([one])
+      if (one !== undefined) this.#exchange.flush([one])
     }
     this.#cancelRetry ??= this.#scheduler.after(RETRY_MS, retry, { unref: true })
   }
@@ -65,11 +72,17 @@ export class CatchUp {
     this.#ticks += 1
     const now = this.#scheduler.now()
     const all = this.#ticks % IDLE_TICKS === 0
-    const due = [...this.#circuits.values()].filter(({ shared, passing, lastUsedAt }) => {
-      if (shared === undefined || shared.degraded) return false
-      if (now - shared.syncedAt < this.#tickMs) return false
-      return all || !passing || now - lastUsedAt < IDLE_MS
-    })
-    inChunks(due, this.#send)
+    const due: Circuit[] = []
+    const resting: Circuit[] = []
+    for (const circuit of this.#circuits.values()) {
+      const { shared, passing, policy, lastUsedAt } = circuit
+      if (shared === undefined || shared.degraded) continue
+      if (now - shared.syncedAt < this.#tickMs) continue
+      if (passing && !all && now - lastUsedAt >= IDLE_MS) continue
+      if (passing && !shared.isDue(policy, now)) resting.push(circuit)
+      else due.push(circuit)
+    }
+    inChunks(due, (circuits) => this.#exchange.flush(circuits))
+    inChunks(resting, (circuits) => this.#exchange.peek(circuits))
   }
 }

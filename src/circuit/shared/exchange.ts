@@ -77,6 +77,25 @@ export class Exchange {
     )
   }
 
+  /** Asks only whether the views still hold; those that do not are brought up to date. */
+  peek(circuits: readonly Circuit[]): void {
+    const ids = circuits.map(({ shared }) => shared?.id ?? '')
+    this.track(
+      this.#backend.peek(ids).then((epochs) => {
+        if (this.#closed) return
+        const stale: Circuit[] = []
+        circuits.forEach((circuit, at) => {
+          const epoch = epochs[at] ?? new Error('no reply')
+          const { shared, machine } = circuit
+          if (isError(epoch)) this.onFailure(circuit, epoch)
+          else if (shared !== undefined && epoch === machine.epoch) shared.syncedAt = this.#scheduler.now()
+          else stale.push(circuit)
+        })
+        if (stale.length > 0) this.flush(stale)
+      }),
+    )
+  }
+
   /** Work that `close` has to wait for. */
   track(task: Promise<void>): void {
     const tracked: Promise<void> = task.finally(() => this.#sending.delete(tracked))
@@ -145,7 +164,7 @@ export class Exchange {
     const first = !shared.reached
     this.onReply(sent, reply)
     if (circuit.machine.epoch !== reply.view.epoch || !circuit.passing) return
-    shared.learn(reply)
+    shared.learn(reply, circuit.policy, this.#scheduler.now())
     if (!first) return
     // what came before the first view was never sent
     shared.pending = sumsOf(circuit.machine.window, this.#scheduler.now())

@@ -58,12 +58,14 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     this.#backend = backend
     this.#settings = settings
     this.#scheduler = scheduler
+    // two ticks are a poll interval: what is older than one at a tick is never older than two
+    const tickMs = settings.pollIntervalMs / 2
     this.#registry = new CircuitRegistry({
       maxCircuits: settings.maxCircuits,
       clock: scheduler,
       offset: settings.offset,
       link: this,
-      share: (key) => new SharedState(backend.idOf(key), !this.#health.connected || this.#closed),
+      share: (key) => new SharedState(backend.idOf(key), !this.#health.connected || this.#closed, tickMs),
       evicted: (circuit) => this.#evicted(circuit),
       ...(settings.by === undefined ? {} : { by: settings.by }),
     })
@@ -76,8 +78,13 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     })
     const flush = (circuits: readonly Circuit[]): void => this.#exchange.flush(circuits)
     this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, flush)
-    this.#catchUp = new CatchUp(scheduler, settings.pollIntervalMs, this.#registry, (circuits) => {
-      if (this.#health.connected) flush(circuits)
+    this.#catchUp = new CatchUp(scheduler, tickMs, this.#registry, {
+      flush: (circuits) => {
+        if (this.#health.connected) flush(circuits)
+      },
+      peek: (circuits) => {
+        if (this.#health.connected) this.#exchange.peek(circuits)
+      },
     })
     this.#probes = new SharedProbes(backend, scheduler, this.#registry.by, this.#exchange)
   }
@@ -116,6 +123,10 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   }
 
   async flush(): Promise<void> {
+    // also what rests
+    for (const circuit of this.#registry.values()) {
+      if (circuit.shared?.hasPending === true) this.#queue.add(circuit)
+    }
     this.#queue.flush()
     await this.#exchange.settled()
   }

@@ -1,5 +1,9 @@
-import { reachesThreshold, type CircuitPolicy } from '../machine/policy.ts'
+import { type CircuitPolicy, nearsThreshold, reachesThreshold } from '../machine/policy.ts'
 import type { Counts } from '../machine/window.ts'
+
+/** The part of its calm after which a calm circuit hands its successes on, and the most of it, as a part of the window. */
+const REST_OF_CALM = 0.25
+const REST_OF_WINDOW = 0.3
 
 /** What a circuit remembers of the store that it shares with other processes. */
 export class SharedState {
@@ -19,8 +23,16 @@ export class SharedState {
   sharedEpoch = 0
   /** An operator override was made here while the store was out of reach. */
   overruled = false
-  /** When the store last answered for it. */
+  /** When the store last said which view holds. */
   syncedAt = -Infinity
+  /** When the store last told its sums. */
+  learnedAt = -Infinity
+  /** Successes are handed on within an interval; else they may rest, and the poll takes them along. */
+  eager = true
+  /** Since when all processes together have been far from opening it; `undefined` while they are not. */
+  #calmSince: number | undefined
+  /** A rest that is shorter is none. */
+  readonly #leastRestMs: number
   /** A probe is being asked for. */
   acquiring = false
   /** When a probe may be asked for again. */
@@ -28,9 +40,11 @@ export class SharedState {
   /** The sums of all processes, with what is on its way. */
   readonly #known: Counts = { total: 0, failed: 0, slow: 0 }
 
-  constructor(id: string, degraded: boolean) {
+  /** @param leastRestMs how often is looked whether a rest is over */
+  constructor(id: string, degraded: boolean, leastRestMs: number) {
     this.id = id
     this.degraded = degraded
+    this.#leastRestMs = leastRestMs
   }
 
   count(total: number, failed: number, slow: number): void {
@@ -54,26 +68,34 @@ export class SharedState {
   }
 
   /** The store's own sums. */
-  learn({ total, failed, slow }: Counts): void {
+  learn(sums: Counts, policy: CircuitPolicy, now: number): void {
+    this.#know(sums)
+    this.learnedAt = now
+    this.#calmSince = nearsThreshold(policy, this.#all) ? undefined : (this.#calmSince ?? now)
+    this.eager = this.#restMs(policy, now) < this.#leastRestMs
+  }
+
+  /**
+   * Whether the store's sums, and what it was told, are old by now. A circuit that has been calm for long is told less
+   * often, but always of most of what was counted: four fifths while its calm is young, seven tenths of a window later.
+   */
+  isDue(policy: CircuitPolicy, now: number): boolean {
+    return this.eager || now - this.learnedAt >= this.#restMs(policy, now)
+  }
+
+  #restMs({ windowMs }: CircuitPolicy, now: number): number {
+    if (this.#calmSince === undefined) return 0
+    return Math.min((now - this.#calmSince) * REST_OF_CALM, windowMs * REST_OF_WINDOW)
+  }
+
+  #know({ total, failed, slow }: Counts): void {
     this.#known.total = total
     this.#known.failed = failed
     this.#known.slow = slow
   }
 
-  /** Whether the store would open the circuit if it knew what is pending. */
-  mayTrip(policy: CircuitPolicy): boolean {
-    const { pending } = this
-    const known = this.#known
-    return reachesThreshold(
-      policy,
-      known.total + pending.total,
-      known.failed + pending.failed,
-      known.slow + pending.slow,
-    )
-  }
-
-  sums(here: Counts, now: number, policy: CircuitPolicy): Counts {
-    if (now - this.syncedAt >= policy.windowMs) return here
+  /** Of all processes, with what is pending here. */
+  get #all(): Counts {
     const { pending } = this
     const known = this.#known
     return {
@@ -83,10 +105,22 @@ export class SharedState {
     }
   }
 
+  /** Whether the store would open the circuit if it knew what is pending. */
+  mayTrip(policy: CircuitPolicy): boolean {
+    const { total, failed, slow } = this.#all
+    return reachesThreshold(policy, total, failed, slow)
+  }
+
+  sums(here: Counts, now: number, policy: CircuitPolicy): Counts {
+    return now - this.learnedAt >= policy.windowMs ? here : this.#all
+  }
+
   /** Forgets what was counted under another epoch. */
   newRound(): void {
     this.pending = { total: 0, failed: 0, slow: 0 }
-    this.learn(this.pending)
+    this.#know(this.pending)
+    this.#calmSince = undefined
+    this.eager = true
     this.askAt = 0
   }
 }

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { isError } from '../../errors.ts'
-import { withTimeLimit } from '../../time/time-limit.ts'
+import { asError, isError } from '../../errors.ts'
 import { isCluster, type RedisClient } from './connection.ts'
+import { type Command, inTime, runEach } from './run-each.ts'
 
 /** A Lua script, and the hash by which the server remembers it. */
 export interface Script {
@@ -61,26 +61,13 @@ export async function runScriptEach(
       byHashElseWhole(script, (command, text) => client.call(command, scriptArguments(text, run)))
     return Promise.all(runs.map((run) => inTime(send(run), timeoutMs).catch(asError)))
   }
-  const exchange = async (
-    some: readonly ScriptRun[],
-    isWhole: (at: number) => boolean,
-  ): Promise<unknown[]> => {
-    const pipeline = client.pipeline()
-    some.forEach((run, at) => {
-      const [command, text] = isWhole(at)
-        ? (['EVAL', script.source] as const)
-        : (['EVALSHA', script.sha] as const)
-      pipeline.call(command, scriptArguments(text, run))
-    })
-    try {
-      const replies = (await inTime(pipeline.exec(), timeoutMs)) ?? []
-      return some.map((_run, at) => {
-        const [error, reply] = replies[at] ?? [new Error('no reply'), undefined]
-        return error ?? reply
-      })
-    } catch (error) {
-      return some.map(() => asError(error))
-    }
+  const exchange = (some: readonly ScriptRun[], isWhole: (at: number) => boolean): Promise<unknown[]> => {
+    const commands = some.map((run, at): Command =>
+      isWhole(at)
+        ? ['EVAL', scriptArguments(script.source, run)]
+        : ['EVALSHA', scriptArguments(script.sha, run)],
+    )
+    return runEach(client, commands, timeoutMs)
   }
   const replies = await exchange(runs, () => false)
   const forgotten = replies.flatMap((reply, at) => (isForgotten(reply) ? [at] : []))
@@ -112,13 +99,4 @@ function isForgotten(reply: unknown): boolean {
 
 function scriptArguments(text: string, { keys, args }: ScriptRun): (string | Buffer)[] {
   return [text, String(keys.length), ...keys, ...args]
-}
-
-/** A cluster's redirections have no time limit of their own. */
-function inTime<T>(reply: Promise<T>, timeoutMs: number): Promise<T> {
-  return withTimeLimit(reply, timeoutMs, 'the answer of Redis', { unref: true })
-}
-
-function asError(error: unknown): Error {
-  return isError(error) ? error : new Error(String(error))
 }

@@ -83,7 +83,7 @@ export function circuitStoreContract(
     })
 
     it('opens for all at the threshold, and then refuses without a promise', async () => {
-      const [circuit, other] = both({ failureRate: 0 })
+      const [circuit, other] = both({ failureRate: 0, timeoutMs: 30_000 })
       fail(circuit, 2)
       circuit.succeeded(circuit.generation)
       expect(circuit.passing).toBe(true)

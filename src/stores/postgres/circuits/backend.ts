@@ -75,6 +75,16 @@ export class PostgresCircuitBackend implements CircuitBackend {
     }
   }
 
+  async peek(ids: readonly string[]): Promise<(number | Error)[]> {
+    try {
+      const rows = await this.#query(this.#sql.epochs, [JSON.stringify(ids)])
+      const epochs = new Map(rows.map(({ id, epoch }) => [id, Number(epoch)]))
+      return ids.map((id) => epochs.get(id) ?? 0)
+    } catch (error) {
+      return ids.map(() => asError(error))
+    }
+  }
+
   acquire(request: CircuitRequest, token: string, renew: boolean): Promise<Timed<AcquireReply>> {
     return this.#swap(request, (machine, step) => acquire(machine, step, token, renew))
   }

@@ -6,6 +6,8 @@ export interface CircuitStatements {
   readonly count: string
   /** `$1`: id. */
   readonly read: string
+  /** `$1`: ids. */
+  readonly epochs: string
   /** All circuits. */
   readonly list: string
   /** `$1`: states, `$2`: channel. */
@@ -79,6 +81,9 @@ FROM r LEFT JOIN ${circuits} c ON c.id = r.id LEFT JOIN sums ON sums.id = c.id A
 
     read: `SELECT $1::text AS id, ${micros}::text AS us,
   (SELECT ${FOUND} FROM ${circuits} c WHERE c.id = $1::text)::text AS found`,
+
+    epochs: `SELECT c.id, c.epoch::text AS epoch FROM ${circuits} c
+WHERE c.id IN (SELECT jsonb_array_elements_text($1::text::jsonb))`,
 
     list: `SELECT c.id, ${micros}::text AS us, ${FOUND}::text AS found FROM ${circuits} c`,
 

@@ -12,6 +12,7 @@ import type { CircuitBackend, CircuitRequest, ReplyHead, Timed } from '../../../
 import { circuitId, decodeView, encodeView, messageHead } from '../../../circuit/shared/wire.ts'
 import { isError } from '../../../errors.ts'
 import type { RedisClient } from '../connection.ts'
+import { type Command, runEach } from '../run-each.ts'
 import { runScriptEach, type Script, type ScriptRun } from '../script.ts'
 import type { CircuitLayout } from './layout.ts'
 import { circuitScripts, type CircuitScripts, decodeStatus, encodePolicy } from './scripts.ts'
@@ -56,6 +57,12 @@ export class RedisCircuitBackend implements CircuitBackend {
     )
     const replies = await runScriptEach(this.#client, this.#scripts.flush, calls, this.#timeoutMs)
     return replies.map((reply) => (isError(reply) ? reply : flushReplyOrError(reply)))
+  }
+
+  async peek(ids: readonly string[]): Promise<(number | Error)[]> {
+    const commands = ids.map((id): Command => ['HGET', [this.#layout.keysOf(id)[0], 'ep']])
+    const replies = await runEach(this.#client, commands, this.#timeoutMs)
+    return replies.map((reply) => (isError(reply) ? reply : count(reply)))
   }
 
   async acquire(request: CircuitRequest, token: string, renew: boolean): Promise<Timed<AcquireReply>> {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Circuit } from '../../../../src/circuit/circuit.ts'
 import type { Machine, View } from '../../../../src/circuit/machine/state.ts'
+import { sumsOf } from '../../../../src/circuit/machine/window.ts'
 import { resolveCircuitBreakerOptions, type CircuitBreakerOptions } from '../../../../src/circuit/options.ts'
 import type { CircuitBackend } from '../../../../src/circuit/shared/backend.ts'
 import { SharedCircuits } from '../../../../src/circuit/shared/shared-circuits.ts'
@@ -13,7 +14,7 @@ const KEY = 'https://api.test'
 /** The server's time at `clock.now() === 0`. */
 const EPOCH_START = 1_700_000_000_000
 
-type Operation = 'flush' | 'acquire' | 'report' | 'control'
+type Operation = 'flush' | 'peek' | 'acquire' | 'report' | 'control'
 
 interface ClientOptions {
   /** What its wall clock is off by. */
@@ -86,6 +87,12 @@ class Server {
           reply.status === 'fulfilled' ? reply.value[0]! : (reply.reason as Error),
         )
       },
+      async peek(ids) {
+        const replies = ids.map((id) => run('peek', () => backend.peek([id])))
+        return (await Promise.allSettled(replies)).map((reply) =>
+          reply.status === 'fulfilled' ? reply.value[0]! : (reply.reason as Error),
+        )
+      },
       acquire: (...asked) => run('acquire', () => backend.acquire(...asked)),
       report: (...asked) => run('report', () => backend.report(...asked)),
       control: (...asked) => run('control', () => backend.control(...asked)),
@@ -150,6 +157,107 @@ describe('closed', () => {
     await settle()
     expect(server.state().phase.state).toBe('open')
     expect(circuit.passing).toBe(false)
+  })
+
+  /** One success of each circuit every 50 ms. */
+  async function healthy(server: Server, circuits: readonly Circuit[], ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 50) {
+      for (const circuit of circuits) {
+        circuit.lastUsedAt = server.clock.now()
+        circuit.succeeded(circuit.generation)
+      }
+      await server.clock.advance(50)
+    }
+  }
+
+  test('in a healthy fleet successes are handed on every three tenths of a window, and views are looked at', async () => {
+    const { server, circuits } = await fleet(4, { windowMs: 10_000 })
+    await healthy(server, circuits, 20_000)
+    server.log.length = 0
+    server.flushed.length = 0
+    await healthy(server, circuits, 30_000)
+    const count = (one: Operation): number => server.log.filter((operation) => operation === one).length
+    expect(count('flush') / 4).toBeGreaterThanOrEqual(8)
+    expect(count('flush') / 4).toBeLessThanOrEqual(10)
+    // a look at each tick, of which a poll has two
+    expect(count('peek') / 4).toBeLessThanOrEqual(60)
+    const told = server.flushed.reduce((sum, { total }) => sum + total, 0)
+    expect(told).toBeGreaterThanOrEqual(4 * 600 * 0.9)
+  })
+
+  test('what rests is a fifth of all while the calm is young, and three tenths of a window later', async () => {
+    const { server, circuits, policy } = await fleet(3, { windowMs: 10_000 })
+    for (let passed = 0; passed < 15_000; passed += 250) {
+      await healthy(server, circuits, 250)
+      const { window } = server.state()
+      const inWindow = Math.min(passed + 250, policy.windowMs) / 50
+      const known = sumsOf(window, server.now()).total / 3
+      // ticks of the poll are half a second apart
+      const resting = Math.max(0.2 * inWindow, 10) + 10
+      expect(known, `after ${passed} ms`).toBeGreaterThanOrEqual(inWindow - Math.min(resting, 0.3 * 200 + 10))
+    }
+  })
+
+  test('a failure takes the successes that rest with it', async () => {
+    const { server, circuit, circuits } = await fleet(2, { windowMs: 10_000 })
+    await healthy(server, circuits, 20_000)
+    server.flushed.length = 0
+    await healthy(server, circuits, 1_000)
+    const resting = circuit.shared!.pending.total
+    expect(resting).toBeGreaterThan(0)
+    fail(circuit, 1)
+    await server.clock.advance(100)
+    expect(server.flushed).toContainEqual({ total: resting + 1, failed: 1, slow: 0 })
+  })
+
+  test('half of what opens it makes every process hand on its successes within an interval', async () => {
+    const { server, circuits, circuit } = await fleet(2, { windowMs: 10_000, failureThreshold: 20 })
+    await healthy(server, circuits, 20_000)
+    for (let step = 0; step < 220; step++) {
+      fail(circuit, 2)
+      await healthy(server, circuits, 50)
+    }
+    expect(circuit.passing).toBe(true)
+    server.log.length = 0
+    await healthy(server, [circuits[1]!], 1_000)
+    expect(server.log.filter((operation) => operation === 'flush').length).toBeGreaterThanOrEqual(9)
+  })
+
+  test('flush and close hand on what rests', async () => {
+    const { server, client, circuit } = await fleet(1, { windowMs: 10_000 })
+    await healthy(server, [circuit], 20_000)
+    await healthy(server, [circuit], 500)
+    expect(circuit.shared!.hasPending).toBe(true)
+    await client.flush()
+    expect(circuit.shared!.hasPending).toBe(false)
+    await healthy(server, [circuit], 500)
+    await client.close()
+    const told = server.flushed.reduce((sum, { total }) => sum + total, 0)
+    expect(told).toBe(21_000 / 50)
+  })
+
+  test('a view that changed while it rested is found by the next look, though no message arrives', async () => {
+    const { server, clients, circuits, policy } = await fleet(2, { windowMs: 10_000, timeoutMs: 60_000 })
+    await healthy(server, circuits, 20_000)
+    server.pushes = false
+    await clients[0]!.isolate(KEY)
+    await healthy(server, [circuits[1]!], 1_050)
+    expect(circuits[1]!.passing).toBe(false)
+    server.loseAll()
+    await server.clock.advance(1_050)
+    expect(server.state().override).toBe('isolated')
+    expect(policy.windowMs).toBe(10_000)
+  })
+
+  test('a look that fails is an outage of the store', async () => {
+    const { server, circuit } = await fleet(1, { windowMs: 10_000 })
+    await healthy(server, [circuit], 20_000)
+    server.down = true
+    await healthy(server, [circuit], 1_050)
+    expect(circuit.snapshot().degraded).toBe(true)
+    server.down = false
+    await server.clock.advance(300)
+    expect(circuit.snapshot().degraded).toBe(false)
   })
 
   test('results of attempts from before the last transition are not sent', async () => {
