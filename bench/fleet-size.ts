@@ -5,7 +5,7 @@ import { table } from '../examples/demo/table.ts'
 import type { Circuit } from '../src/circuit/circuit.ts'
 import { resolveCircuitBreakerOptions } from '../src/circuit/options.ts'
 import { type RedisStore, redisStore } from '../src/entries/redis.ts'
-import { startRedis } from '../test/support/redis-server.ts'
+import { startRedis } from '../test/support/servers/redis-server.ts'
 
 // What a fleet costs one Redis that its circuits share: many clients, all in this process, each with connections of its
 // own; see ./README.md. Two minutes.
