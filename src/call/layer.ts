@@ -3,8 +3,8 @@ import type { UrlRules } from '../http/secrets/redacted-url.ts'
 import { checkRuntime, dispatchError } from '../runtime.ts'
 import { type Attempt, attemptKey, type AttemptOptions } from './attempt.ts'
 import { type CallScope, currentCallScope, runOutsideCallScope } from './call-options.ts'
-import { Call } from './call.ts'
-import { isLegacyHandler, LegacyHandlerAdapter } from './legacy-handler.ts'
+import { FrontDesk } from './desk/front-desk.ts'
+import { isLegacyHandler, LegacyHandlerAdapter } from './desk/legacy-handler.ts'
 
 /**
  * What one interceptor of ours does with an attempt of a call: dispatches `options`, which carry the attempt, with a
@@ -97,7 +97,7 @@ function open(
   scope: CallScope | undefined,
   urlRules: UrlRules | undefined,
 ): boolean {
-  const call = new Call(options, handler, integration, scope, urlRules)
+  const call = new FrontDesk(options, handler, integration, scope, urlRules)
   call.start()
   // aborted before it began: the caller has its reason already
   if (call.finished) return true

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { describe, expect, it, vi } from 'vitest'
-import { Call } from '../../../src/call/call.ts'
+import type { Call } from '../../../src/call/call.ts'
+import { FrontDesk } from '../../../src/call/desk/front-desk.ts'
 import { resolveOptions } from '../../../src/checks.ts'
 import { headerValue } from '../../../src/http/headers.ts'
 import { idempotentMethods } from '../../../src/http/idempotent-methods.ts'
@@ -13,7 +14,7 @@ const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error } as unknow
 const reporter = new Reporter('test', logger)
 
 function call(method: string, headers: Dispatcher.DispatchOptions['headers'] = null): Call {
-  return new Call(
+  return new FrontDesk(
     { origin: 'https://a.test', path: '/x?y=1', method: method as Dispatcher.HttpMethod, headers },
     {},
     'test',

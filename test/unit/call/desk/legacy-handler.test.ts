@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { isLegacyHandler, LegacyHandlerAdapter } from '../../../src/call/legacy-handler.ts'
+import { isLegacyHandler, LegacyHandlerAdapter } from '../../../../src/call/desk/legacy-handler.ts'
 
 const controller = () => ({
   aborted: false,
