@@ -60,7 +60,7 @@ describe('a conflict of keys', () => {
       const fake = await one.fake().start()
       const client = one.client({
         baseUrl: fake.baseUrl,
-        attemptTimeoutMs: 500,
+        attemptTimeoutMs: 1_500,
         retry: { initialBackoffMs: 1, jitter: 'none' },
       })
       const body = JSON.stringify({ email: 'ada@example.com', to: 'ada@example.com' })

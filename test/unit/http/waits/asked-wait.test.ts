@@ -239,10 +239,15 @@ describe('whatever a provider sends', () => {
   })
 
   it('is read in time that grows with its length alone', () => {
-    const started = performance.now()
-    for (const long of ['1,'.repeat(8_000), '9'.repeat(16_000), '1m'.repeat(8_000), '"a;'.repeat(5_000)]) {
-      for (const name of ['retry-after', 'ratelimit', 'x-ratelimit-reset']) wait(429, { [name]: long })
-    }
-    expect(performance.now() - started).toBeLessThan(1_000)
+    const values = ['1,'.repeat(8_000), '9'.repeat(16_000), '1m'.repeat(8_000), '"a;'.repeat(5_000)]
+    const times = Array.from({ length: 3 }, () => {
+      const started = performance.now()
+      for (const long of values) {
+        for (const name of ['retry-after', 'ratelimit', 'x-ratelimit-reset']) wait(429, { [name]: long })
+      }
+      return performance.now() - started
+    })
+    // the best of three: the machine has other work too
+    expect(Math.min(...times)).toBeLessThan(1_000)
   })
 })
