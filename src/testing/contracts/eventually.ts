@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const EVERY_MS = 2
-const LONGEST_MS = 3_000
+const LONGEST_MS = 10_000
 
 /** Asks again and again until it does not throw: what another process does is heard of soon, not at once. */
 export async function eventually<T>(ask: () => T | Promise<T>): Promise<T> {
