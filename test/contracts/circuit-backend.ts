@@ -260,7 +260,7 @@ export function circuitBackendContract(
       }
       await Promise.all(Array.from({ length: lanes }, runLane))
       for (const corner of corners) expect(seen.get(corner) ?? 0, corner).toBeGreaterThan(2)
-    }, 120_000)
+    }, 300_000)
 
     test('comes to the verdict of machine.ts on every sample', async () => {
       const fixture = await make()
@@ -298,7 +298,7 @@ export function circuitBackendContract(
       } finally {
         await fixture.dispose()
       }
-    }, 60_000)
+    }, 180_000)
 
     describe('many processes at the same moment', () => {
       let fixture: CircuitBackendFixture

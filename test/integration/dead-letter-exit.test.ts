@@ -7,7 +7,7 @@ import { startRedis } from '../support/servers/redis-server.ts'
 
 it(
   'lets the process exit after close, with Redis up or gone, and keeps what it captured',
-  { timeout: 30_000 },
+  { timeout: 60_000 },
   async () => {
     const server = await startRedis()
     const folder = await mkdtemp(join(tmpdir(), 'exit-'))
@@ -48,7 +48,7 @@ it(
         const timer = setTimeout(() => {
           child.kill('SIGKILL')
           reject(new Error(`it did not exit; it said: ${output}`))
-        }, 10_000)
+        }, 25_000)
         child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
         // Node 22 says there that SQLite is experimental
         child.stderr.resume()
