@@ -97,8 +97,8 @@ export interface StoredLimit {
 export interface LimitDirectory {
   /** @throws {Error} when the store does not answer, as all of these */
   list(): Promise<StoredCooldown[]>
-  /** The limits that were used of late. Absent where the store does not tell. */
-  limits?(): Promise<StoredLimit[]>
+  /** The limits that were used of late, by key and name. */
+  limits(): Promise<StoredLimit[]>
   /** Lets no call of the key go for so long, in all processes. Resolves to what is left: a longer cool-down stays. */
   cool(key: string, ms: number): Promise<number>
   clear(key: string): Promise<void>

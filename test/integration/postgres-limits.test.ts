@@ -41,6 +41,9 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
+/** A machine that others keep busy is no store that is away, with which each process would go on alone. */
+const patient = { commandTimeoutMs: 5_000 }
+
 /** One process of several, in this one: with connections of its own. */
 function process_(options: RateLimitInterceptorOptions = {}, given: PostgresStoreOptions = {}) {
   const pool = new pg.Pool({ connectionString: server.url, max: 3, connectionTimeoutMillis: 1_000 })
@@ -65,8 +68,6 @@ function process_(options: RateLimitInterceptorOptions = {}, given: PostgresStor
 describe('limits that processes share through PostgreSQL', () => {
   it('hold over all of them together', async () => {
     const limits = [{ limit: 20, intervalMs: 1_000 }]
-    // a machine that others keep busy is no store that is away, with which each process would go on alone
-    const patient = { commandTimeoutMs: 5_000 }
     const all = [1, 2, 3].map(() => process_({ limits }, patient))
     await Promise.all(all.map(({ store }) => store.deadLetters.stats()))
     // when they go: when they arrive is also a matter of how busy this machine is
@@ -172,6 +173,21 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     expect(await limits('clear', url)).toMatchObject({ code: 0 })
     await vi.waitFor(async () => expect(await one.call()).toBe(200), 10_000)
     expect((await limits('list')).stdout).toBe('')
+  })
+
+  it('are listed from the command line with the limits of all processes', async () => {
+    const limits = [{ limit: 100, intervalMs: 10_000 }]
+    const both = [process_({ limits }, patient), process_({ limits }, patient)]
+    const list = () => runCli(['limits', 'list', '--store', server.url, '--schema', schema, '--json'])
+    await vi.waitFor(
+      async () => {
+        // again and again: a process that has been idle for a while is forgotten
+        for (const { call, store } of both) await call().then(() => store.limits.flush())
+        const [found] = (await list()).json()
+        expect(found).toMatchObject({ key: url, name: '10000', limit: 100, processes: 2, retryAfterMs: 0 })
+      },
+      { timeout: 30_000 },
+    )
   })
 
   it('outlive a crash of the server, and are told afterwards where they began while it was away', async () => {

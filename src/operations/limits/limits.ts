@@ -17,7 +17,7 @@ export interface ListedLimit extends Partial<Omit<StoredLimit, 'key'>> {
  */
 export async function listLimits(store: OpenedStore): Promise<ListedLimit[]> {
   const [limits, cooling] = await askLimits(store, (directory) =>
-    Promise.all([directory.limits?.() ?? [], directory.list()]),
+    Promise.all([directory.limits(), directory.list()]),
   )
   const left = new Map(cooling.map(({ key, retryAfterMs }) => [key, retryAfterMs]))
   // that of an origin holds for all credentials used there

@@ -7,6 +7,7 @@ import type {
   StoredCooldown,
 } from '../../../rate-limit/shared/backend.ts'
 import { LIMIT_MESSAGE_HEAD } from '../../../rate-limit/shared/wire.ts'
+import type { StoredLimit } from '../../../rate-limit/store.ts'
 import type { Row } from '../client.ts'
 import type { PostgresDatabase } from '../database.ts'
 import { type LimitStatements, limitStatements } from './statements.ts'
@@ -72,6 +73,22 @@ export class PostgresLimitBackend implements LimitBackend {
       id: String(id),
       ms: Number(left),
       ...(ended === null ? {} : { endedAgoMs: Number(ended) }),
+    }))
+  }
+
+  /** The limits that were used of late, in no order. */
+  async look(): Promise<StoredLimit[]> {
+    const rows = await this.#query(this.#sql.look, [])
+    return rows.map(({ id, name, size, win, used, held, waiting, processes, hold }) => ({
+      key: String(id),
+      name: String(name),
+      limit: Number(size),
+      windowMs: Number(win),
+      used: Number(used),
+      held: Number(held),
+      waiting: Number(waiting),
+      processes: Number(processes),
+      holdMs: Number(hold),
     }))
   }
 

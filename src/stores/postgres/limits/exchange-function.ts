@@ -204,7 +204,7 @@ export const exchangeFunction = `
     VALUES (q.id, q.name, q.process, q.seq, mine.held, mine.live, mine.back, q.used, q.returned, now_ms + q.lease)
     ON CONFLICT (id, name, process) DO UPDATE SET sequence = excluded.sequence, held = excluded.held, live = excluded.live,
       back = excluded.back, used = excluded.used, returned = excluded.returned, lapses = excluded.lapses;
-    UPDATE @.limits SET generation = l.generation, wait = l.wait, bucket_ms = l.bucket_ms, first = l.first, units = l.units,
+    UPDATE @.limits SET size = q.size, win = q.win, generation = l.generation, wait = l.wait, bucket_ms = l.bucket_ms, first = l.first, units = l.units,
       scarce = l.scarce, held = l.held + mine.held, live = l.live + mine.live, back = l.back + mine.back,
       live_waiting = l.live_waiting + (mine.live > 0)::int, back_waiting = l.back_waiting + (mine.back > 0)::int,
       processes = l.processes, lapses = least(l.lapses, now_ms + q.lease),

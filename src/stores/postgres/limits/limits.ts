@@ -1,10 +1,11 @@
 import { SharedLimits } from '../../../rate-limit/shared/shared-limits.ts'
 import { decodeLimitMessage } from '../../../rate-limit/shared/wire.ts'
-import type { LimitDirectory, LimitStore } from '../../../rate-limit/store.ts'
+import type { LimitStore } from '../../../rate-limit/store.ts'
 import { systemScheduler } from '../../../time/clock.ts'
 import type { StoreLink } from '../../store-link.ts'
 import type { PostgresDatabase } from '../database.ts'
 import { PostgresLimitBackend } from './backend.ts'
+import { PostgresLimitDirectory } from './directory.ts'
 
 interface PostgresLimitsSettings {
   readonly commandTimeoutMs: number
@@ -48,17 +49,7 @@ export function postgresLimits(
     void limits.flush().finally(() => (isLooking = false))
   }, pollIntervalMs)
   timer.unref()
-  const directory: LimitDirectory = {
-    async list() {
-      const all = await backend.cooling()
-      return all
-        .filter(({ ms }) => ms > 0)
-        .map(({ id, ms }) => ({ key: id, retryAfterMs: ms }))
-        .sort((a, b) => (a.key < b.key ? -1 : 1))
-    },
-    cool: (key, ms) => backend.cool(backend.idOf(key), ms),
-    clear: (key) => backend.clear(backend.idOf(key)),
-  }
+  const directory = new PostgresLimitDirectory(backend)
   const { store } = limits
   const close = store.close.bind(store)
   return Object.assign(store, {

@@ -12,6 +12,8 @@ export interface LimitStatements {
   /** `$1`: id, `$2`: channel, `$3`: what a message begins with. */
   readonly clear: string
   readonly cooling: string
+  /** The limits that were used of late. */
+  readonly look: string
   readonly sweep: string
 }
 
@@ -45,6 +47,16 @@ SELECT pg_notify($2::text, $3::text || ' clear ' || $1::text)::text AS told`,
 WITH ${clock}
 SELECT c.id, greatest(0, c.until - t.ms)::text AS left, (t.ms - c.ended)::text AS ended FROM ${cooldowns} c, t
 WHERE c.until > t.ms OR c.ended > t.ms - ${ENDED_MS}`,
+
+    look: `
+WITH ${clock}
+SELECT l.id, l.name, l.size::text AS size, l.win::text AS win, l.held::text AS held, (l.live + l.back)::text AS waiting,
+  greatest(0, l.wait - t.ms)::text AS hold,
+  (SELECT coalesce(sum(b.u), 0) FROM unnest(l.units) WITH ORDINALITY AS b(u, i)
+    WHERE l.first + b.i - 1 >= t.ms / l.bucket_ms - ceil(l.win::numeric / l.bucket_ms))::text AS used,
+  (SELECT count(*) FROM ${schema}.limit_leases x
+    WHERE x.id = l.id AND x.name = l.name AND x.lapses > t.ms)::text AS processes
+FROM ${schema}.limits l, t WHERE l.generation <> '' AND l.expires > t.ms`,
 
     sweep: `
 WITH ${clock},

@@ -1,8 +1,8 @@
 import { exchangeFunction } from './exchange-function.ts'
 
 /**
- * `limits` has a row per limit, locked for each exchange: units used by buckets (`units[1]` is of bucket `first`), and sums
- * over `limit_leases`, which has a row for each process. Both unlogged: a server that lost them gets them back from the
+ * `limits` has a row per limit, locked for each exchange: its `size` and window as they were last asked with, units used by
+ * buckets (`units[1]` is of bucket `first`), and sums over `limit_leases`, which has a row for each process. Both unlogged: a server that lost them gets them back from the
  * histories of the processes. A cool-down is what a provider asked for, so it is kept as dead letters
  * are; one that was ended before its time (`ended`) stays for an hour, for those who hear no messages.
  */
@@ -11,6 +11,8 @@ export const limitTables = `
     id text NOT NULL,
     name text NOT NULL,
     generation text NOT NULL DEFAULT '',
+    size bigint NOT NULL DEFAULT 0,
+    win bigint NOT NULL DEFAULT 0,
     wait bigint NOT NULL DEFAULT 0,
     bucket_ms bigint NOT NULL DEFAULT 1,
     first bigint NOT NULL DEFAULT 0,
