@@ -9,7 +9,8 @@ import { Unavailable } from '../support/unavailable.ts'
 import { chaosBody } from './chaos-body.ts'
 
 // Makes calls that fail, numbered from..to, and writes "id number where" to the file when a capture is durable. It may
-// be killed at any point. With from = to it only drains the spool, and ends when that is empty.
+// be killed at any point, and says when the first was captured. With from = to it only drains the spool, and ends when that
+// is empty.
 const [redisUrl = '', spoolPath = '', ackPath = '', from = '0', to = '0'] = process.argv.slice(2)
 
 const acks = openSync(ackPath, 'a')
@@ -21,6 +22,12 @@ channels.deadLetterDurable.subscribe(({ id, where }) => {
   numbers.delete(id)
 })
 channels.deadLetterDropped.subscribe(({ id, reason }) => process.stdout.write(`dropped ${id} ${reason}\n`))
+
+let says = true
+channels.deadLetterCaptured.subscribe(() => {
+  if (says) process.stdout.write('captured\n')
+  says = false
+})
 
 const client = new Redis(redisUrl, { lazyConnect: true })
 const store = redisStore(client)

@@ -13,7 +13,9 @@ const ENTRIES = 1_500
 const REPLAYERS = 8
 const LEASE_MS = 1_000
 /** More than a lease, and less than a lease and the time that lapsed entries wait. */
-const PROVIDER_GIVES_UP_MS = 2_000
+const PROVIDER_GIVES_UP_MS = 1_500
+/** Whoever stands still for so long may take an answer for lost. */
+const STALL_MS = 300
 const LAPSE_DELAY_MS = 1_500
 
 /** One request as the provider saw it. */
@@ -116,6 +118,14 @@ it.each(places)(
     await store.deadLetters.add(entries)
 
     const faults = new Map<string, Fault[]>()
+    // a machine that stands still has stalled all replayers
+    let beatAt = Date.now()
+    const beat = setInterval(() => {
+      const from = beatAt
+      beatAt = Date.now()
+      if (beatAt - from < STALL_MS) return
+      for (const log of faults.values()) log.push({ kind: 'stalled', from, to: beatAt })
+    }, 20)
     const replayers: ChildProcess[] = []
     const start = (at: number): void => {
       const script = new URL('dead-letter-replay-child.ts', import.meta.url).pathname
@@ -222,6 +232,7 @@ it.each(places)(
     expect(final.done + final['in-doubt'] + final.quarantined).toBe(ENTRIES)
     expect(final.done).toBeGreaterThan(ENTRIES / 2)
     expect(Math.min(counts.killed, counts.stalled)).toBeGreaterThan(3)
+    clearInterval(beat)
     await store.close()
     await server.close()
     provider.closeAllConnections()

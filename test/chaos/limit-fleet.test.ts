@@ -8,6 +8,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FleetPlace } from '../support/fleet-server.ts'
+import { sentAt } from '../support/sent-at.ts'
 import { startPostgres } from '../support/servers/postgres-server.ts'
 import { startRedis } from '../support/servers/redis-server.ts'
 
@@ -76,15 +77,15 @@ interface ChildReport {
 }
 
 beforeAll(async () => {
-  const http = createServer((_request, response) => {
-    const now = performance.now()
-    arrivals = arrivals.filter((at) => now - at < INTERVAL_MS)
+  const http = createServer(({ headers }, response) => {
+    const at = sentAt(headers)
+    arrivals = arrivals.filter((other) => at - other < INTERVAL_MS)
     if (arrivals.length >= LIMIT) {
       limited += 1
       response.writeHead(429, { 'retry-after': '1' }).end()
       return
     }
-    arrivals.push(now)
+    arrivals.push(at)
     response.end()
   })
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))

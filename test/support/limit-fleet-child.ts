@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici'
 import { rateLimit } from '../../src/rate-limit/interceptor.ts'
 import { type FleetPlace, fleetServer } from './fleet-server.ts'
+import { sayWhenSent } from './sent-at.ts'
 
 // One process of a fleet that shares a rate limit: makes calls as its parent says, and tells what came of them.
 
@@ -10,6 +11,7 @@ const { place, provider, options, perSecond } = JSON.parse(process.argv[2] ?? '{
   options: object
   perSecond: number
 }
+sayWhenSent()
 const { store } = fleetServer(place, {})
 const limit = rateLimit({ ...options, store })
 const dispatcher = new Agent({ connections: 50 }).compose(limit)

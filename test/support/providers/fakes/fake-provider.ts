@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { sentAt } from '../../sent-at.ts'
 import type { DocumentedLimits } from '../push/documented-limits.ts'
 
 /** A request as the fake saw it. */
@@ -13,7 +14,7 @@ export interface FakeRequest {
   readonly body: string
   /** The body as JSON, `{}` where it is none. */
   readonly json: Record<string, unknown>
-  /** Monotonic, milliseconds. */
+  /** When it came, or was sent where it says so; monotonic, milliseconds. */
   readonly at: number
 }
 
@@ -131,7 +132,7 @@ export abstract class FakeProvider {
       headers: incoming.headers,
       body,
       json: parsed(body),
-      at: performance.now(),
+      at: sentAt(incoming.headers),
     }
     this.requests.push(request)
     const key = `${request.method} ${incoming.url} ${body}`

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { Agent, type Dispatcher } from 'undici'
 import { redisStore } from '../../../../src/entries/redis.ts'
+import { sayWhenSent } from '../../sent-at.ts'
 import { type Push, type Pushed, pushes } from './pushes.ts'
 
 // One of two processes that push at one provider. Before a job it writes down that it began, behind it that it is done; what
@@ -16,6 +17,7 @@ interface Order {
 }
 
 const { port, provider, baseUrl, jobs, resumes } = JSON.parse(process.argv[2] ?? '{}') as Order
+sayWhenSent()
 const push: Push = pushes[provider]
 const redis = new Redis(port, '127.0.0.1')
 const store = redisStore(redis)
