@@ -8,7 +8,7 @@ import { type RedisStore, redisStore } from '../src/entries/redis.ts'
 import { startRedis } from '../test/support/servers/redis-server.ts'
 
 // What a fleet costs one Redis that its circuits share: many clients, all in this process, each with connections of its
-// own; see ./README.md. Two minutes.
+// own; see ./README.md. Five minutes.
 //   npm run bench:fleet
 //   npm run bench:fleet -- 100 300
 

@@ -8,6 +8,7 @@ import { rateLimit, type RateLimitInterceptorOptions } from '../../src/rate-limi
 import { redisStore, type RedisStore, type RedisStoreOptions } from '../../src/stores/redis/redis-store.ts'
 import { runCli } from '../support/cli.ts'
 import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
+import { startSlowProxy } from '../support/slow-proxy.ts'
 
 let server: RunningRedis
 let url: string
@@ -37,8 +38,12 @@ afterEach(async () => {
 })
 
 /** One process of several, in this one: with connections of its own. */
-function process_(options: RateLimitInterceptorOptions = {}, given: RedisStoreOptions = {}) {
-  const client = new Redis(server.url)
+function process_(
+  options: RateLimitInterceptorOptions = {},
+  given: RedisStoreOptions = {},
+  port = server.port,
+) {
+  const client = new Redis(port, '127.0.0.1')
   client.on('error', () => undefined)
   const store: RedisStore = redisStore(client, given)
   const limit = rateLimit({ ...options, store })
@@ -100,6 +105,51 @@ describe('limits that processes share through Redis', () => {
     }
     await vi.waitFor(() => expect(one.state()).toMatchObject({ degraded: false }), 10_000)
   })
+
+  it('let no call wait for a Redis that answers after 5 s, and burst at no time, nor when it is quick again', async () => {
+    const proxy = await startSlowProxy(server.port)
+    cleanUps.push(() => proxy.close())
+    const limits = [{ limit: 30, intervalMs: 3_000 }]
+    const one = process_({ limits, maxWaitMs: 2_000 }, { commandTimeoutMs: 1_000 }, proxy.port)
+    // when they go: when they arrive is also a matter of how busy this machine is
+    const sent: number[] = []
+    const going = (message: unknown): void => {
+      const { request: sending } = message as { request: { origin: string } }
+      if (sending.origin === url) sent.push(performance.now())
+    }
+    subscribe('undici:request:create', going)
+    cleanUps.push(() => unsubscribe('undici:request:create', going))
+    const waits: number[] = []
+    const calls: Promise<void>[] = []
+    const work = async (until: () => boolean): Promise<void> => {
+      while (!until()) {
+        const start = performance.now()
+        const refused = (error: { code?: string }): void => expect(error.code).toBe('ERR_RATE_LIMITED')
+        const done = one.call().then(() => undefined, refused)
+        calls.push(done.then(() => void waits.push(performance.now() - start)))
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+    }
+    const after = (ms: number): (() => boolean) => {
+      const end = performance.now() + ms
+      return () => performance.now() > end
+    }
+    await work(after(1_000))
+    proxy.delayMs = 5_000
+    const before = sent.length
+    await work(() => one.state().degraded)
+    await work(after(4_000))
+    expect(sent.length - before).toBeGreaterThan(20)
+    proxy.delayMs = 0
+    await work(() => !one.state().degraded)
+    await work(after(3_000))
+    await Promise.all(calls)
+    // one that hung on an answer of Redis would have waited for 5 s
+    expect(Math.max(...waits)).toBeLessThan(4_500)
+    for (const at of sent) {
+      expect(sent.filter((other) => other >= at && other < at + 3_000).length).toBeLessThanOrEqual(30)
+    }
+  }, 60_000)
 
   it('work from the first call on where Redis was never there, with the number of processes that was given', async () => {
     await server.stop()
