@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { ProviderPreset } from '../../../src/providers/hubspot.ts'
 import { cases } from '../../support/providers/cases.ts'
@@ -136,5 +136,47 @@ describe.each(stated)('the page of $title states of its preset', (one) => {
   it('how many connections its Agent has', () => {
     const [, connections] = /agentOptions\((\d+), /.exec(readFileSync(`${one.room}/agent.ts`, 'utf8'))!
     expect(numbersIn(options.get('connections'), /^(\d+), HTTP\/1\.1$/g)).toEqual([[Number(connections)]])
+  })
+})
+
+/** The rows of docs/webhooks.md that name a function: the function, its entry, the signature, the time. */
+const webhooks = readFileSync('docs/webhooks.md', 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| `verify'))
+  .map((line) => {
+    const [, name = '', entry = '', signature = '', time = ''] = line.split('|').map((cell) => cell.trim())
+    return {
+      name: name.replaceAll('`', ''),
+      entry: entry.replace(/`\/providers\/(.+)`/, '$1'),
+      signature,
+      time,
+    }
+  })
+
+describe.each(webhooks)('the page of webhooks states of $name', ({ name, entry, signature, time }) => {
+  const own = name === 'verifyMailchimpTransactionalWebhook' ? 'mailchimp-transactional' : entry
+  const file = ['src/providers', 'src/providers/presets'].find((room) => existsSync(`${room}/${entry}.ts`))!
+  const source = readFileSync(`${file}/${own}/webhook.ts`, 'utf8')
+
+  it('where it is', () => {
+    expect(readFileSync(`${file}/${entry}.ts`, 'utf8')).toMatch(new RegExp(`\\b${name}\\b`))
+  })
+
+  it('which headers it reads, and what makes the signature', () => {
+    const read = [...source.matchAll(/headerOf\(delivery, '([^']+)'\)/g)].map(([, header]) => header)
+    const said = [...`${signature} ${time}`.matchAll(/`([A-Z][\w-]+-[\w-]+)`/g)].map(([, header]) =>
+      header!.toLowerCase(),
+    )
+    expect(said).toEqual(read)
+    const [, hash] = /HMAC-(SHA\d+)/.exec(signature) ?? []
+    expect(source.includes(`'${hash?.toLowerCase() ?? 'sha256'}'`)).toBe(true)
+  })
+
+  it('how old a delivery may be', () => {
+    const [, minutes] = /(\d+) min/.exec(time) ?? []
+    const [, ms] = /timeChecks\(([\d_]+)\)/.exec(source) ?? []
+    expect(minutes === undefined ? undefined : Number(minutes) * 60_000).toBe(
+      ms === undefined ? undefined : Number(ms.replaceAll('_', '')),
+    )
   })
 })
