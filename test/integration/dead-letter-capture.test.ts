@@ -276,7 +276,7 @@ describe('what is captured', () => {
     const stack = resilience({
       integration: 'crm',
       retry: false,
-      circuitBreaker: { failureThreshold: 1, maxWaitMs: 0 },
+      circuitBreaker: { failureThreshold: 1, timeoutMs: 60_000, maxWaitMs: 0 },
     })
     const dispatcher = agent.compose(stack)
     await fetch(provider.url, via(dispatcher))

@@ -272,7 +272,7 @@ describe('captures into Redis', () => {
       integration: 'crm',
       store,
       retry: { initialBackoffMs: 1, maxAttempts: 2 },
-      circuitBreaker: { failureThreshold: 2, maxWaitMs: 0 },
+      circuitBreaker: { failureThreshold: 2, timeoutMs: 60_000, maxWaitMs: 0 },
       deadLetter: { spool: (await spoolFile()).deadLetters },
     })
     const dispatcher = agent.compose(stack)

@@ -46,7 +46,7 @@ describe('the standard stack', () => {
   })
 
   it('opens the circuit after repeated failures, and refuses the next call without a request', async () => {
-    use({ integration: 'crm', circuitBreaker: { maxWaitMs: 0 } })
+    use({ integration: 'crm', circuitBreaker: { timeoutMs: 60_000, maxWaitMs: 0 } })
     provider.replies = [status(500)]
     for (let call = 0; call < 2; call++) await fetch(provider.url, via(dispatcher)).catch(() => undefined)
     expect(provider.received).toHaveLength(10)
@@ -69,7 +69,7 @@ describe('the standard stack', () => {
   })
 
   it('ends the retries of a call whose own failures open the circuit', async () => {
-    use({ circuitBreaker: { failureThreshold: 2, maxWaitMs: 0 } })
+    use({ circuitBreaker: { failureThreshold: 2, timeoutMs: 60_000, maxWaitMs: 0 } })
     provider.replies = [status(500)]
     await expect(fetch(provider.url, via(dispatcher))).rejects.toMatchObject({
       cause: { code: 'ERR_CIRCUIT_OPEN', attempts: 2 },
@@ -287,7 +287,7 @@ describe('the standard stack', () => {
   it('is driven by MockAgent: failures open the circuit without a network', async () => {
     const mock = new MockAgent()
     mock.disableNetConnect()
-    use({ circuitBreaker: { maxWaitMs: 0 } }, mock)
+    use({ circuitBreaker: { timeoutMs: 60_000, maxWaitMs: 0 } }, mock)
     mock.get('https://api.example.com').intercept({ path: '/' }).reply(502, 'bad').times(10)
     await npmFetch('https://api.example.com/', { dispatcher })
     await npmFetch('https://api.example.com/', { dispatcher }).catch(() => undefined)

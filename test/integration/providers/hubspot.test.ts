@@ -177,7 +177,11 @@ describe('the HubSpot client', () => {
 
   it('keeps a circuit for each credential, in a store that they share', async () => {
     const store = memoryStore()
-    const one = client({ store, retry: false, circuitBreaker: { failureThreshold: 1, maxWaitMs: 0 } })
+    const one = client({
+      store,
+      retry: false,
+      circuitBreaker: { failureThreshold: 1, timeoutMs: 60_000, maxWaitMs: 0 },
+    })
     const two = client({ store, retry: false, accessToken: 'pat-other' })
     fake.faults = [{ instead: { status: 500 } }]
     await expect(one.searchContacts({})).rejects.toMatchObject({ statusCode: 500 })

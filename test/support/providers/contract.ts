@@ -199,7 +199,10 @@ export function providerContract(one: ProviderCase, evidence: Evidence, tally: T
       )
     }
 
-    const alert = { retry: false, circuitBreaker: { failureThreshold: 3, maxWaitMs: 0 } } as const
+    const alert = {
+      retry: false,
+      circuitBreaker: { failureThreshold: 3, timeoutMs: 60_000, maxWaitMs: 0 },
+    } as const
     play(
       'opens the circuit in an outage, and then bothers nobody',
       alert,
