@@ -77,9 +77,11 @@ export class CatchUp {
     for (const circuit of this.#circuits.values()) {
       const { shared, passing, policy, lastUsedAt } = circuit
       if (shared === undefined || shared.degraded) continue
-      if (now - shared.syncedAt < this.#tickMs) continue
+      // a rest that is over ends at this tick, however recent the last look was
+      const hasRested = passing && shared.hasRested(policy, now)
+      if (now - shared.syncedAt < this.#tickMs && !hasRested) continue
       if (passing && !all && now - lastUsedAt >= IDLE_MS) continue
-      if (passing && !shared.isDue(policy, now)) resting.push(circuit)
+      if (passing && !shared.eager && !hasRested) resting.push(circuit)
       else due.push(circuit)
     }
     inChunks(due, (circuits) => this.#exchange.flush(circuits))

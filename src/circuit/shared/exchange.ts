@@ -154,6 +154,7 @@ export class Exchange {
     if (shared === undefined || shared.degraded) return
     shared.degraded = true
     shared.pending = { total: 0, failed: 0, slow: 0 }
+    shared.endCalm()
     circuit.takeOver()
   }
 
@@ -164,6 +165,8 @@ export class Exchange {
     const first = !shared.reached
     this.onReply(sent, reply)
     if (circuit.machine.epoch !== reply.view.epoch || !circuit.passing) return
+    // a server that lost the circuit has lost its window too
+    if (reply.status !== 'same') shared.endCalm()
     shared.learn(reply, circuit.policy, this.#scheduler.now())
     if (!first) return
     // what came before the first view was never sent

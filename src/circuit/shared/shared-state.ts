@@ -76,11 +76,11 @@ export class SharedState {
   }
 
   /**
-   * Whether the store's sums, and what it was told, are old by now. A circuit that has been calm for long is told less
-   * often, but always of most of what was counted: four fifths while its calm is young, seven tenths of a window later.
+   * Whether successes rest, and have done so for long enough. A circuit that has been calm for long is told less often,
+   * but always of most of what was counted: four fifths while its calm is young, seven tenths of a window later.
    */
-  isDue(policy: CircuitPolicy, now: number): boolean {
-    return this.eager || now - this.learnedAt >= this.#restMs(policy, now)
+  hasRested(policy: CircuitPolicy, now: number): boolean {
+    return !this.eager && now - this.learnedAt >= this.#restMs(policy, now)
   }
 
   #restMs({ windowMs }: CircuitPolicy, now: number): number {
@@ -115,12 +115,17 @@ export class SharedState {
     return now - this.learnedAt >= policy.windowMs ? here : this.#all
   }
 
+  /** What the store knew is gone, or is not what was counted here: calm begins anew. */
+  endCalm(): void {
+    this.#calmSince = undefined
+    this.eager = true
+  }
+
   /** Forgets what was counted under another epoch. */
   newRound(): void {
     this.pending = { total: 0, failed: 0, slow: 0 }
     this.#know(this.pending)
-    this.#calmSince = undefined
-    this.eager = true
+    this.endCalm()
     this.askAt = 0
   }
 }

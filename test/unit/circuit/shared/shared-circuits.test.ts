@@ -32,6 +32,8 @@ class Server {
   down = false
   /** Commands arrive, their replies do not. */
   mute = false
+  /** How long after it a command is answered. */
+  latencyMs = 0
   pushes = true
   readonly #machines = new MachineServer({
     now: () => this.now(),
@@ -75,6 +77,7 @@ class Server {
       if (this.down) throw new Error('ECONNREFUSED')
       this.log.push(what)
       const reply = await command()
+      if (this.latencyMs > 0) await new Promise<void>((done) => this.clock.after(this.latencyMs, done))
       if (this.mute) throw new Error('timed out')
       return reply
     }
@@ -258,6 +261,49 @@ describe('closed', () => {
     server.down = false
     await server.clock.advance(300)
     expect(circuit.snapshot().degraded).toBe(false)
+  })
+
+  /** Two processes with many calls, ten with one that fails: no one in twenty of all that was called. */
+  async function busyAndUnlucky(server: Server, circuits: readonly Circuit[]): Promise<void> {
+    const busy = circuits.slice(0, 2)
+    for (let step = 0; step < 10; step++) {
+      await healthy(server, [...busy, ...busy, ...busy, ...busy, ...busy], 50)
+    }
+    for (const circuit of circuits.slice(2)) fail(circuit, 1)
+    await server.clock.advance(300)
+  }
+
+  test('after an outage no calm is left: failures do not reach the store before the successes of others', async () => {
+    const { server, circuits, circuit } = await fleet(12, { failureThreshold: 10, failureRate: 0.5 })
+    await healthy(server, circuits, 20_000)
+    server.down = true
+    await healthy(server, circuits, 12_000)
+    expect(circuit.snapshot().degraded).toBe(true)
+    server.down = false
+    await server.clock.advance(1_000)
+    expect(circuits.map((one) => one.snapshot().degraded)).not.toContain(true)
+    await busyAndUnlucky(server, circuits)
+    expect(server.state().phase.state).toBe('closed')
+    expect(sumsOf(server.state().window, server.now())).toMatchObject({ total: 110, failed: 10 })
+  })
+
+  test('a process that finds that the store has lost what it knew hands its successes on at once again', async () => {
+    const { server, circuit } = await fleet(1)
+    await healthy(server, [circuit], 20_000)
+    server.loseAll()
+    await healthy(server, [circuit], 1_000)
+    server.flushed.length = 0
+    await healthy(server, [circuit], 1_000)
+    expect(server.flushed.filter(({ total }) => total > 0).length).toBeGreaterThanOrEqual(9)
+  })
+
+  test('a rest ends at the first look after three tenths of the window, however recent the last look was', async () => {
+    const { server, circuit } = await fleet(1, { windowMs: 10_000 })
+    server.latencyMs = 5
+    await healthy(server, [circuit], 30_000)
+    server.flushed.length = 0
+    await healthy(server, [circuit], 35_000)
+    expect(server.flushed.length).toBeGreaterThanOrEqual(10)
   })
 
   test('results of attempts from before the last transition are not sent', async () => {
