@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -38,7 +38,10 @@ const binaries = binarySource({
 
 function folder(): string | undefined {
   const [postgres, initdb] = [onPath('postgres'), onPath('initdb')]
-  if (postgres !== undefined && initdb === postgres.replace(/postgres$/, 'initdb')) return dirname(postgres)
+  if (postgres !== undefined && initdb === postgres.replace(/postgres$/, 'initdb')) {
+    // links of these two may stand alone: the other programs lie where they lead to
+    return dirname(realpathSync(postgres))
+  }
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
   return versions
