@@ -37,7 +37,7 @@ function ended(process: ChildProcess): Promise<void> {
   return new Promise((resolve) => process.once('exit', () => resolve()))
 }
 
-it('loses no acknowledged capture, whatever is killed, stalled or full', { timeout: 240_000 }, async () => {
+it('loses no acknowledged capture, whatever is killed, stalled or full', { timeout: 480_000 }, async () => {
   const counts = {
     'Redis killed': 0,
     'Redis stalled': 0,

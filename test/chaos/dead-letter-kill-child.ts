@@ -7,19 +7,26 @@ import { redisStore } from '../../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import { channels } from '../../src/telemetry/channels.ts'
 import { withCallOptions } from '../../src/with-call-options.ts'
-import { cpuWaitMs } from '../support/cpu-wait.ts'
 import { Unavailable } from '../support/unavailable.ts'
 import { chaosBody } from './chaos-body.ts'
 
 // Makes calls that fail, one every few milliseconds, until it is killed, and writes what happens, as a line each:
-// "captured id time wait", and the same for ended, store, spool, dropped. The wait is what other processes have taken of
-// this one's time so far.
+// "captured id time lived", and the same for ended, store, spool, dropped, and for each beat. `lived` are milliseconds in
+// which this process could run: while it or the machine stands still, they stand still too.
 const [redisUrl = '', spoolPath = '', logPath = ''] = process.argv.slice(2)
 
+const BEAT_MS = 10
 const log = openSync(logPath, 'a')
+let lived = 0
+let beatAt = performance.now()
 // one write: a kill leaves a whole line or none
-const note = (what: string, id: string): void =>
-  void writeSync(log, `${what} ${id} ${Date.now()} ${cpuWaitMs()}\n`)
+const note = (what: string, id: string): void => void writeSync(log, `${what} ${id} ${Date.now()} ${lived}\n`)
+setInterval(() => {
+  const now = performance.now()
+  lived += Math.min(now - beatAt, BEAT_MS * 2)
+  beatAt = now
+  note('beat', '-')
+}, BEAT_MS)
 channels.deadLetterCaptured.subscribe(({ id }) => note('captured', id))
 channels.deadLetterDurable.subscribe(({ id, where }) => note(where, id))
 channels.deadLetterDropped.subscribe(({ id }) => note('dropped', id))

@@ -7,15 +7,14 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, it } from 'vitest'
-import { cpuWaitMs } from '../support/cpu-wait.ts'
 import { type RunningRedis, startRedis } from '../support/servers/redis-server.ts'
 
 const ROUNDS = 100
 /** Rounds at the same time, each with a server of its own. */
 const LANES = 2
 /**
- * A call that ended so long before the kill must be kept, in milliseconds in which its process could run: what it waited
- * for a processor, on a busy machine, is not counted.
+ * A call that ended so long before the kill must be kept, in milliseconds in which its process could run: while it waits
+ * for a processor, or the machine stands still, nothing can be kept.
  */
 const GRACE_MS = 150
 
@@ -50,10 +49,7 @@ interface Tally {
   /** Redis had acknowledged them before it was emptied. */
   lostByRedis: number
   dropped: number
-  /**
-   * From `dead-letter:captured` to the first `dead-letter:durable`, of those captured since the fault, in ms in which the
-   * process could run.
-   */
+  /** From `dead-letter:captured` to the first `dead-letter:durable`, of those captured since the fault, in milliseconds. */
   waits: number[]
 }
 
@@ -73,19 +69,19 @@ async function round(server: RunningRedis, state: string, tally: Tally): Promise
   const faultAt = Date.now()
   const fault = states[state]!(server)
   await sleep(50 + Math.random() * 700)
-  const waitAtKill = cpuWaitMs(child.pid)
-  const killedAt = Date.now()
   child.kill('SIGKILL')
   await ended
   await fault
   await mend(state, server)
 
-  const times: Record<string, Map<string, { at: number; waited: number }>> = {}
-  for (const what of ['captured', 'ended', 'store', 'spool', 'dropped']) times[what] = new Map()
+  const times: Record<string, Map<string, { at: number; lived: number }>> = {}
+  for (const what of ['captured', 'ended', 'store', 'spool', 'dropped', 'beat']) times[what] = new Map()
+  let livedAtKill = 0
   for (const line of (await text()).trimEnd().split('\n')) {
-    const [what = '', id = '', at, waited] = line.split(' ')
+    const [what = '', id = '', at, lived] = line.split(' ')
+    livedAtKill = Number(lived)
     // the first of its kind: the drain tells of the store again
-    if (!times[what]!.has(id)) times[what]!.set(id, { at: Number(at), waited: Number(waited) })
+    if (!times[what]!.has(id)) times[what]!.set(id, { at: Number(at), lived: livedAtKill })
   }
   const spool = new DatabaseSync(spoolPath)
   const kept = new Set(
@@ -101,8 +97,8 @@ async function round(server: RunningRedis, state: string, tally: Tally): Promise
 
   tally.rounds++
   tally.dropped += times['dropped']!.size
-  for (const [id, { at, waited }] of times['ended']!) {
-    if (killedAt - at - (waitAtKill - waited) < GRACE_MS) continue
+  for (const [id, { lived }] of times['ended']!) {
+    if (livedAtKill - lived < GRACE_MS) continue
     tally.calls++
     if (kept.has(id)) continue
     if (state === 'restarting empty' && times['store']!.has(id)) tally.lostByRedis++
@@ -113,7 +109,7 @@ async function round(server: RunningRedis, state: string, tally: Tally): Promise
       .filter((durable) => durable !== undefined)
       .sort((a, b) => a.at - b.at)[0]
     if (captured.at < faultAt || first === undefined) continue
-    tally.waits.push(Math.max(0, first.at - captured.at - (first.waited - captured.waited)))
+    tally.waits.push(Math.max(0, first.at - captured.at))
   }
   await rm(folder, { recursive: true })
 }
