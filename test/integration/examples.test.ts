@@ -11,7 +11,7 @@ const folder = 'examples'
 async function output(name: string): Promise<string> {
   const file = join(folder, `${name}${name === 'nats-jetstream' ? '.mjs' : '.ts'}`)
   const args = ['--import', './examples/support/from-source.ts', file]
-  const { stdout, stderr } = await run(process.execPath, args, { timeout: 45_000 })
+  const { stdout, stderr } = await run(process.execPath, args, { timeout: 100_000 })
   expect(stderr).toBe('')
   return stdout
 }
@@ -84,7 +84,7 @@ const examples: Record<string, (string | RegExp)[]> = {
   ],
 }
 
-describe.concurrent('the example', { timeout: 60_000 }, () => {
+describe.concurrent('the example', { timeout: 120_000 }, () => {
   it.each(Object.keys(examples))('%s does what it shows, and ends by itself', async (name) => {
     const lines = (await output(name)).split('\n')
     for (const line of examples[name] ?? []) {

@@ -81,7 +81,7 @@ describe('limits that processes share through PostgreSQL', () => {
     const calls = Promise.all(all.flatMap(({ call }) => Array.from({ length: 9 }, () => call())))
     // while all have calls that wait: a process that has none is forgotten soon
     await expect
-      .poll(() => all[0]!.state(), { timeout: 5_000 })
+      .poll(() => all[0]!.state(), { timeout: 20_000 })
       .toMatchObject({ limit: 20, degraded: false, processes: 3 })
     expect(await calls).toEqual(Array.from({ length: 27 }, () => 200))
     for (const at of sent) {

@@ -81,7 +81,7 @@ describe('limits that processes share through Redis', () => {
     const calls = Promise.all(all.flatMap(({ call }) => Array.from({ length: 12 }, () => call())))
     // while all have calls that wait: a process that has none is forgotten soon
     await expect
-      .poll(() => all[0]!.state(), { timeout: 5_000 })
+      .poll(() => all[0]!.state(), { timeout: 20_000 })
       .toMatchObject({ limit: 20, degraded: false, processes: 3 })
     expect(await calls).toEqual(Array.from({ length: 36 }, () => 200))
     for (const at of sent) {
@@ -188,7 +188,7 @@ describe('limits that processes share through Redis', () => {
       },
       { timeout: 20_000, interval: 10 },
     )
-  }, 30_000)
+  }, 60_000)
 })
 
 describe('cool-downs that processes share through Redis', () => {

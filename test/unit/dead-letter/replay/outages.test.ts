@@ -81,7 +81,7 @@ describe('ten outages of two hours', () => {
     [1000, { statusCode: 500 }],
   ])(
     'use up no replays of %i entries, all of which arrive afterwards (%j)',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (count, failure) => {
       let down = false
       const { clock, store, requests, pass } = play(() => (down ? failure : { statusCode: 200 }))
@@ -116,7 +116,7 @@ describe('ten outages of two hours', () => {
 
   it(
     'cost a replay only an entry that fails alone, while its origin answers others',
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       const { clock, store, pass } = play(({ path }) => ({ statusCode: path === '/orders/0' ? 500 : 200 }))
       const [poison] = letters(1, A, clock.now())
@@ -138,7 +138,7 @@ describe('ten outages of two hours', () => {
 describe('credentials that have expired', () => {
   it(
     'burn no queue: one request finds out, and all arrive once they are renewed',
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       let expired = true
       const { clock, store, requests, replayer, pass } = play(() => ({ statusCode: expired ? 401 : 200 }), {
