@@ -122,7 +122,7 @@ export class Circuit {
     const { shared } = this
     if (shared === undefined || shared.degraded) return
     shared.pending.total += 1
-    if (shared.eager && !shared.queued) this.#link?.enqueue(this)
+    if (shared.pending.total > shared.mostResting && !shared.queued) this.#link?.enqueue(this)
   }
 
   /** A failure, or a slow success, of an attempt that was admitted under `generation`. */

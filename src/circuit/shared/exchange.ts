@@ -167,10 +167,12 @@ export class Exchange {
     if (circuit.machine.epoch !== reply.view.epoch || !circuit.passing) return
     // a server that lost the circuit has lost its window too
     if (reply.status !== 'same') shared.endCalm()
-    shared.learn(reply, circuit.policy, this.#scheduler.now())
+    const now = this.#scheduler.now()
+    const here = sumsOf(circuit.machine.window, now)
+    shared.learn(reply, here.total, circuit.policy, now)
     if (!first) return
     // what came before the first view was never sent
-    shared.pending = sumsOf(circuit.machine.window, this.#scheduler.now())
+    shared.pending = here
     if (shared.hasPending) this.#host.hasUnsent(circuit)
   }
 }

@@ -4,6 +4,8 @@ import type { Counts } from '../machine/window.ts'
 /** The part of its calm after which a calm circuit hands its successes on, and the most of it, as a part of the window. */
 const REST_OF_CALM = 0.25
 const REST_OF_WINDOW = 0.3
+/** The most successes that may rest, as a part of what this process had counted in its window: a burst does not rest. */
+const REST_OF_COUNTED = 0.6
 
 /** What a circuit remembers of the store that it shares with other processes. */
 export class SharedState {
@@ -27,8 +29,10 @@ export class SharedState {
   syncedAt = -Infinity
   /** When the store last told its sums. */
   learnedAt = -Infinity
-  /** Successes are handed on within an interval; else they may rest, and the poll takes them along. */
+  /** All successes are handed on within an interval; else they may rest, and the poll takes them along. */
   eager = true
+  /** More successes than these do not rest. */
+  mostResting = 0
   /** Since when all processes together have been far from opening it; `undefined` while they are not. */
   #calmSince: number | undefined
   /** A rest that is shorter is none. */
@@ -67,12 +71,16 @@ export class SharedState {
     return taken
   }
 
-  /** The store's own sums. */
-  learn(sums: Counts, policy: CircuitPolicy, now: number): void {
+  /**
+   * The store's own sums.
+   * @param counted in this process's own window
+   */
+  learn(sums: Counts, counted: number, policy: CircuitPolicy, now: number): void {
     this.#know(sums)
     this.learnedAt = now
     this.#calmSince = nearsThreshold(policy, this.#all) ? undefined : (this.#calmSince ?? now)
     this.eager = this.#restMs(policy, now) < this.#leastRestMs
+    this.mostResting = this.eager ? 0 : REST_OF_COUNTED * counted
   }
 
   /**
@@ -119,6 +127,7 @@ export class SharedState {
   endCalm(): void {
     this.#calmSince = undefined
     this.eager = true
+    this.mostResting = 0
   }
 
   /** Forgets what was counted under another epoch. */

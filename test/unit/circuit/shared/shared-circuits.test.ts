@@ -266,9 +266,8 @@ describe('closed', () => {
   /** Two processes with many calls, ten with one that fails: no one in twenty of all that was called. */
   async function busyAndUnlucky(server: Server, circuits: readonly Circuit[]): Promise<void> {
     const busy = circuits.slice(0, 2)
-    for (let step = 0; step < 10; step++) {
-      await healthy(server, [...busy, ...busy, ...busy, ...busy, ...busy], 50)
-    }
+    const tenEach = Array.from({ length: 10 }, () => busy).flat()
+    await healthy(server, tenEach, 250)
     for (const circuit of circuits.slice(2)) fail(circuit, 1)
     await server.clock.advance(300)
   }
@@ -295,6 +294,17 @@ describe('closed', () => {
     server.flushed.length = 0
     await healthy(server, [circuit], 1_000)
     expect(server.flushed.filter(({ total }) => total > 0).length).toBeGreaterThanOrEqual(9)
+  })
+
+  test('a burst after quiet does not rest: failures do not reach the store before the successes of others', async () => {
+    const { server, circuits } = await fleet(12, { failureThreshold: 10, failureRate: 0.5 })
+    await healthy(server, circuits, 20_000)
+    for (let minute = 0; minute < 2; minute++) {
+      await server.clock.advance(58_520)
+      await busyAndUnlucky(server, circuits)
+      expect(server.state().phase.state).toBe('closed')
+      expect(sumsOf(server.state().window, server.now())).toMatchObject({ total: 110, failed: 10 })
+    }
   })
 
   test('a rest ends at the first look after three tenths of the window, however recent the last look was', async () => {
