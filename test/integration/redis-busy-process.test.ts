@@ -48,7 +48,13 @@ it('is told of no loss of Redis when the process itself was busy while the answe
 it('is told that Redis does not answer in time while it stands still, and of its loss when it is gone', async () => {
   const store = redisStore(user, { commandTimeoutMs: 100, flushIntervalMs: 20 })
   const [lines, logger] = heard()
-  const breaker = new CircuitBreaker({ integration: 'crm', key: 'slow', store, logger, failureThreshold: 10_000 })
+  const breaker = new CircuitBreaker({
+    integration: 'crm',
+    key: 'slow',
+    store,
+    logger,
+    failureThreshold: 10_000,
+  })
   await untilPushed(store.circuits, store.circuits)
   await user.client('PAUSE', 3_000, 'ALL')
   await vi.waitFor(async () => {
