@@ -34,11 +34,11 @@ it('says of an id without an entry that there is none, and what may have become 
   }
 })
 
-it('says that an entry cannot be read, and leaves errors of the store to the caller', async () => {
+it('says that an entry cannot be read, or that the store could not be asked', async () => {
   store.get = () => Promise.reject(new DeadLetterFormatError('`url` is missing'))
   expect(await whyLeft(store, 'any', notReplayed)).toBe('it cannot be read: `url` is missing')
-  store.get = () => Promise.reject(new Error('the store is away'))
-  await expect(whyLeft(store, 'any', notReplayed)).rejects.toThrow('the store is away')
+  store.get = () => Promise.reject(new Error('away'))
+  expect(await whyLeft(store, 'any', notReplayed)).toBe('the store could not be asked why: away')
 })
 
 it('says that a replayer holds it', async () => {
@@ -81,4 +81,30 @@ it('counts many by their reasons, and ends early when it is told to', async () =
     ['an entry before it has the same ordering key', 1],
   ])
   expect((await whyLeftCounted(store, ids, notReplayed, AbortSignal.abort())).size).toBe(0)
+})
+
+it('counts those that cannot be read as one reason, and asks a store that is away once', async () => {
+  let asked = 0
+  const { signal } = new AbortController()
+  const fails = (error: Error) => () => {
+    asked += 1
+    return Promise.reject(error)
+  }
+  store.get = fails(new DeadLetterFormatError('`url` is missing'))
+  expect([...(await whyLeftCounted(store, ['a', 'b'], notReplayed, signal))]).toEqual([
+    ['it cannot be read', 2],
+  ])
+  store.get = fails(new Error('away'))
+  expect([...(await whyLeftCounted(store, ['a', 'b', 'c'], notReplayed, signal))]).toEqual([
+    ['the store could not be asked why: away', 3],
+  ])
+  expect(asked).toBe(3)
+})
+
+it('looks at the first thousand, and counts the others', async () => {
+  const ids = Array.from({ length: 1_200 }, (_, n) => `gone-${n}`)
+  expect([...(await whyLeftCounted(store, ids, notReplayed, new AbortController().signal))]).toEqual([
+    ['there is no such entry: it was replayed or discarded, or is in another store', 1_000],
+    ['not looked at, after the first 1000', 200],
+  ])
 })
