@@ -20,6 +20,8 @@ const replayer = startReplayer(store.deadLetters, {
   concurrency: 8,
   leaseMs: 1_000,
   lapseDelayMs: 200,
+  // a kill takes one of each entry that was on its way, and it may be the same one each time
+  maxReplays: 100,
   initialBackoffMs: 100,
   timeoutMs: 500,
 })
