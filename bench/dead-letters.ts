@@ -6,8 +6,8 @@ import { request } from 'undici'
 import { deadLetter } from '../src/dead-letter/interceptor.ts'
 import { redisStore } from '../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../src/stores/sqlite/sqlite-store.ts'
+import { Unavailable } from '../test/support/calls/unavailable.ts'
 import { startRedis } from '../test/support/servers/redis-server.ts'
-import { Unavailable } from '../test/support/unavailable.ts'
 import { BODY, captureAll, median, META, perSecond } from './captures.ts'
 
 // How fast dead letters are captured into Redis, beside raw pipelined XADD in the same run, and what a call pays for it.

@@ -1,7 +1,7 @@
 import { redactBody } from '../src/dead-letter/record/redaction/body.ts'
 import { isWithoutWords } from '../src/dead-letter/record/redaction/large-body.ts'
 import { defaultRules } from '../src/dead-letter/record/redaction/rules.ts'
-import { slowBodies } from '../test/support/slow-bodies.ts'
+import { slowBodies } from '../test/support/calls/slow-bodies.ts'
 
 // How long looking for secrets holds the event loop, with bodies that are made to take long: CPU time of the thread,
 // the mean of some runs, since the clock of a thread's time ticks coarsely.

@@ -6,7 +6,7 @@ import { resolveCircuitBreakerOptions } from '../../src/circuit/options.ts'
 import { backoffMs, type BackoffPolicy } from '../../src/retry/backoff.ts'
 import { RetryBudget } from '../../src/retry/budget/budget.ts'
 import { retryChecks } from '../../src/retry/options.ts'
-import type { VirtualClock } from '../../test/support/virtual-clock.ts'
+import type { VirtualClock } from '../../test/support/simulation/virtual-clock.ts'
 import { FormerCircuit } from './former-circuit.ts'
 
 /** Who calls: the landed defaults, the former ones, undici's `interceptors.retry()`. */

@@ -1,5 +1,5 @@
-import { seeded } from '../../test/support/random.ts'
-import { VirtualClock } from '../../test/support/virtual-clock.ts'
+import { seeded } from '../../test/support/simulation/random.ts'
+import { VirtualClock } from '../../test/support/simulation/virtual-clock.ts'
 import { type ClientName, type Ended, type Provider, SimulatedClient } from './client.ts'
 
 /** A time in which a process calls a provider. */

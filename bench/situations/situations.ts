@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, interceptors } from 'undici'
 import { resilience } from '../../src/index.ts'
-import { restart } from '../../test/support/restart.ts'
+import { restart } from '../../test/support/processes/restart.ts'
 import { type ClientName, clients } from './client.ts'
 import { formerStack } from './former-stack.ts'
 import {

@@ -15,10 +15,10 @@ import { eventually } from '../../src/testing/contracts/eventually.ts'
 import { expect } from '../../src/testing/contracts/expect.ts'
 import { limitStoreContract } from '../../src/testing/contracts/limit-store.ts'
 import { makeRecord } from '../../src/testing/contracts/records.ts'
-import { clockedSchema, newSchema } from '../support/postgres-schemas.ts'
+import { twoPostgresStores } from '../support/fleet/shared-circuits.ts'
 import { type RunningPgbouncer, startPgbouncer } from '../support/servers/pgbouncer.ts'
+import { clockedSchema, newSchema } from '../support/servers/postgres-schemas.ts'
 import { type RunningPostgres, startPostgres } from '../support/servers/postgres-server.ts'
-import { twoPostgresStores } from '../support/shared-circuits.ts'
 
 // The contract suites over other clients of PostgreSQL, and through pgbouncer in transaction mode. Other versions of the
 // server: have their `postgres` and `initdb` first on PATH. By node:test, since these clients are no dependencies here.

@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { selfSigned } from '../support/certificate.ts'
+import { selfSigned } from '../support/servers/certificate.ts'
 
 /**
  * Runs test/compat/check.ts against the built package on every runtime with every undici of test/compat/package.json.

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { CircuitBreaker, deadLetter, resilience, type ResilienceOptions, withRetry } from '../../src/index.ts'
 import { createSendGridAgent } from '../../src/providers/sendgrid.ts'
-import { ScriptedDispatcher } from '../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../support/calls/scripted-dispatcher.ts'
 
 /** Hooks that decide while the response is being handed on: nobody can wait for their answer. */
 const hooks: Record<string, (hook: never) => ResilienceOptions> = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Aimd, aimdPolicy } from '../../../src/bulkhead/aimd.ts'
-import { seeded } from '../../support/random.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
+import { seeded } from '../../support/simulation/random.ts'
+import { VirtualClock } from '../../support/simulation/virtual-clock.ts'
 
 describe('a bound that follows its provider', () => {
   it('loses a tenth by a refusal, once for all that were in flight then', () => {

@@ -6,7 +6,7 @@ import { BulkheadFullError, ShutdownError } from '../../../src/errors.ts'
 import { channels, type AttemptDoneEvent } from '../../../src/telemetry/channels.ts'
 import { timeoutInterceptor } from '../../../src/timeout/interceptor.ts'
 import { withCallOptions } from '../../../src/with-call-options.ts'
-import { ScriptedDispatcher } from '../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 
 interface CallSettings {
   signal?: AbortSignal

@@ -6,7 +6,7 @@ import { circuitBreaker } from '../../../src/circuit/interceptor.ts'
 import { classification } from '../../../src/classification/interceptor.ts'
 import { type Classify, inspectNothing } from '../../../src/classification/options.ts'
 import { Reporter } from '../../../src/telemetry/reporter.ts'
-import { ScriptedDispatcher } from '../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 
 const origin = 'https://api.example.com'
 

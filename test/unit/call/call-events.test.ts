@@ -2,7 +2,7 @@ import { request } from 'undici'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { resilience, withCallOptions } from '../../../src/index.ts'
 import { channels } from '../../../src/telemetry/channels.ts'
-import { ScriptedDispatcher } from '../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 
 const url = 'https://api.example.com/items?api_key=secret'
 const four = ['callStart', 'callDone', 'attemptStart', 'attemptDone'] as const

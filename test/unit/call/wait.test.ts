@@ -3,7 +3,7 @@ import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import { interceptor, send } from '../../../src/call/layer.ts'
 import { type Wait, Waits } from '../../../src/call/wait.ts'
 import { ShutdownError } from '../../../src/errors.ts'
-import { ScriptedDispatcher } from '../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 
 const url = 'https://api.example.com/items?token=secret'
 let server: ScriptedDispatcher

@@ -8,7 +8,7 @@ import {
 import { CircuitBreakerOpenError, RequestTimeoutError } from '../../../src/errors.ts'
 import { memoryCircuits } from '../../../src/stores/memory/circuits.ts'
 import { channels, type CircuitChangedEvent } from '../../../src/telemetry/channels.ts'
-import { ScriptedDispatcher } from '../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 
 const origin = 'http://api.test'
 const url = `${origin}/things?token=s3cret`

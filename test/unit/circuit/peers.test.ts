@@ -2,7 +2,7 @@ import { request } from 'undici'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { circuitBreaker, type CircuitBreakerInterceptorOptions } from '../../../src/circuit/interceptor.ts'
 import { CircuitBreakerOpenError } from '../../../src/errors.ts'
-import { ScriptedDispatcher } from '../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 
 // One test per bug of a peer that concerns breakers: what they do is named, what we do is tested.
 

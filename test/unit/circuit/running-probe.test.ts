@@ -3,7 +3,7 @@ import { localCircuits } from '../../../src/circuit/local-circuits.ts'
 import { type CircuitBreakerOptions, resolveCircuitBreakerOptions } from '../../../src/circuit/options.ts'
 import { RunningProbe } from '../../../src/circuit/running-probe.ts'
 import type { RequestTimeoutError } from '../../../src/errors.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
+import { VirtualClock } from '../../support/simulation/virtual-clock.ts'
 
 const KEY = 'https://api.test'
 const LEASE_MS = 10_000

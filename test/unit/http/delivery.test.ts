@@ -3,7 +3,7 @@ import { deliveryOfError, errorCode } from '../../../src/http/delivery.ts'
 
 const made = (facts: object, message = 'x') => Object.assign(new Error(message), facts)
 
-/** What real sockets say is in test/integration/certainty.test.ts; here is what they cannot be made to say. */
+/** What real sockets say is in test/integration/retry/certainty.test.ts; here is what they cannot be made to say. */
 describe('deliveryOfError', () => {
   it.each(['ENETDOWN', 'ENETUNREACH', 'EHOSTDOWN', 'EHOSTUNREACH'])(
     'takes %s for one of connecting, unless a connection that stood had it',

@@ -10,10 +10,10 @@ import { preset as slack } from '../../../src/providers/presets/slack.ts'
 import { preset as stripe } from '../../../src/providers/presets/stripe.ts'
 import { preset as sendgrid } from '../../../src/providers/sendgrid.ts'
 import { resilience } from '../../../src/resilience.ts'
+import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 import { cases } from '../../support/providers/cases.ts'
 import { callRequest } from '../../support/providers/classified.ts'
 import { presetCases } from '../../support/providers/preset-cases.ts'
-import { ScriptedDispatcher } from '../../support/scripted-dispatcher.ts'
 
 const headers = { authorization: 'Bearer one' }
 const keyOf = (preset: ProviderPreset, method: string, path: string) =>

@@ -8,8 +8,8 @@ import { RateLimitError, ShutdownError } from '../../../src/errors.ts'
 import { resilience, type ResilienceOptions } from '../../../src/resilience.ts'
 import { channels, type CooldownStartedEvent } from '../../../src/telemetry/channels.ts'
 import { withCallOptions } from '../../../src/with-call-options.ts'
-import { origin, rateLimited } from '../../support/rate-limited.ts'
-import { ScriptedDispatcher } from '../../support/scripted-dispatcher.ts'
+import { origin, rateLimited } from '../../support/calls/rate-limited.ts'
+import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 
 beforeEach(
   () =>

@@ -8,7 +8,7 @@ import { Limiter, type Waiting } from '../../../src/rate-limit/limiter.ts'
 import { LimitRegistry } from '../../../src/rate-limit/registry.ts'
 import { channels, type LimitRefusedEvent, type LimitWaitingEvent } from '../../../src/telemetry/channels.ts'
 import { systemScheduler } from '../../../src/time/clock.ts'
-import { origin, rateLimited } from '../../support/rate-limited.ts'
+import { origin, rateLimited } from '../../support/calls/rate-limited.ts'
 
 const tenPerSecond = [{ limit: 10, intervalMs: 1_000 }]
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Place } from '../../../src/rate-limit/place.ts'
-import { seeded } from '../../support/random.ts'
+import { seeded } from '../../support/simulation/random.ts'
 
 test('counts what was sent in the busiest of two seconds, ten and a minute, as a log of every call would', () => {
   const random = seeded(7)

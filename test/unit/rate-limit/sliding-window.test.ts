@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SlidingWindow } from '../../../src/rate-limit/sliding-window.ts'
-import { seeded } from '../../support/random.ts'
+import { seeded } from '../../support/simulation/random.ts'
 
 describe('a sliding window', () => {
   it('counts a unit for its whole length, and at most a hundredth longer', () => {

@@ -3,7 +3,7 @@ import { stat } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { IntegrationError, RateLimitError, RequestTimeoutError, withRetry } from '../../../src/index.ts'
-import { turnsUntil } from '../../support/turns.ts'
+import { turnsUntil } from '../../support/calls/turns.ts'
 
 const quick = { initialBackoffMs: 1 }
 const failing = (...errors: unknown[]) => {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type Deadline, Deadlines, NOT_WAITING } from '../../../src/time/deadlines.ts'
-import { seeded } from '../../support/random.ts'
+import { seeded } from '../../support/simulation/random.ts'
 
 class Noted implements Deadline {
   place = NOT_WAITING

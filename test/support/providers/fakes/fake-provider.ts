@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { sentAt } from '../../sent-at.ts'
+import { sentAt } from '../../processes/sent-at.ts'
 import type { DocumentedLimits } from '../push/documented-limits.ts'
 
 /** A request as the fake saw it. */

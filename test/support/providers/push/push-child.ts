@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { Agent, type Dispatcher } from 'undici'
 import { redisStore } from '../../../../src/entries/redis.ts'
-import { sayWhenSent } from '../../sent-at.ts'
+import { sayWhenSent } from '../../processes/sent-at.ts'
 import { type Push, type Pushed, pushes } from './pushes.ts'
 
 // One of two processes that push at one provider. Before a job it writes down that it began, behind it that it is done; what

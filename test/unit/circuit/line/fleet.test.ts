@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkLineFleet, lineFleetScenes } from '../../../support/line-fleet-scenes.ts'
+import { checkLineFleet, lineFleetScenes } from '../../../support/fleet/line-fleet-scenes.ts'
 
 describe('eight processes with a line each', () => {
   test.each(lineFleetScenes)('$name', async (scene) => {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { CircuitBreakerOpenError, RequestTimeoutError, ShutdownError } from '../../../../src/errors.ts'
 import { resilience, type ResilienceOptions } from '../../../../src/resilience.ts'
 import { memoryStore } from '../../../../src/stores/memory/memory-store.ts'
-import { ScriptedDispatcher } from '../../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../../support/calls/scripted-dispatcher.ts'
 
 const origin = 'http://api.test'
 

@@ -3,7 +3,7 @@ import type { Granted } from '../../../../src/circuit/admission.ts'
 import type { Circuit } from '../../../../src/circuit/circuit.ts'
 import { localCircuits } from '../../../../src/circuit/local-circuits.ts'
 import { type CircuitBreakerOptions, resolveCircuitBreakerOptions } from '../../../../src/circuit/options.ts'
-import { VirtualClock } from '../../../support/virtual-clock.ts'
+import { VirtualClock } from '../../../support/simulation/virtual-clock.ts'
 
 let clock: VirtualClock
 beforeEach(() => void (clock = new VirtualClock()))

@@ -12,7 +12,7 @@ import {
   viewOf,
 } from '../../../../src/circuit/machine/state.ts'
 import { resolveCircuitBreakerOptions } from '../../../../src/circuit/options.ts'
-import { seeded } from '../../../support/random.ts'
+import { seeded } from '../../../support/simulation/random.ts'
 
 const policy: CircuitPolicy = {
   failureThreshold: 3,

@@ -7,8 +7,8 @@ import type { CircuitBackend } from '../../../../src/circuit/shared/backend.ts'
 import { SharedCircuits } from '../../../../src/circuit/shared/shared-circuits.ts'
 import type { CircuitStoreChange } from '../../../../src/circuit/store.ts'
 import type { Scheduler } from '../../../../src/time/clock.ts'
-import { MachineServer } from '../../../support/machine-server.ts'
-import { settled as settle, VirtualClock } from '../../../support/virtual-clock.ts'
+import { MachineServer } from '../../../support/simulation/machine-server.ts'
+import { settled as settle, VirtualClock } from '../../../support/simulation/virtual-clock.ts'
 
 const KEY = 'https://api.test'
 /** The server's time at `clock.now() === 0`. */

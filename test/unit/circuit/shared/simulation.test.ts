@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { simulate, simulationPolicy } from '../../../support/circuit-simulation.ts'
+import { simulate, simulationPolicy } from '../../../support/simulation/circuit-simulation.ts'
 
 test('twelve processes on a perfect network never have more probes in flight than allowed', async () => {
   const report = await simulate({

@@ -7,7 +7,7 @@ import { isWithoutWords } from '../../../../src/dead-letter/record/redaction/lar
 import { defaultRules } from '../../../../src/dead-letter/record/redaction/rules.ts'
 import { Seal } from '../../../../src/dead-letter/record/sealing.ts'
 import { errorOutcome, responseOutcome, type Outcome } from '../../../../src/http/outcome.ts'
-import { capturedFacts } from '../../../support/captured-facts.ts'
+import { capturedFacts } from '../../../support/dead-letters/captured-facts.ts'
 
 const facts = capturedFacts
 const NOW = facts.now

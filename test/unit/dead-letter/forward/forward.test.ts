@@ -7,7 +7,7 @@ import type { DeadLetterSink } from '../../../../src/dead-letter/store/sink.ts'
 import type { DeadLetterStore } from '../../../../src/dead-letter/store/store.ts'
 import { sqliteStore } from '../../../../src/stores/sqlite/sqlite-store.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
-import { quiet } from '../../../support/capture-queue.ts'
+import { quiet } from '../../../support/dead-letters/capture-queue.ts'
 
 /** What a busy machine needs. */
 const SOON = { timeout: 20_000 }

@@ -4,7 +4,7 @@ import type { OriginWord, ReplayPolicy } from '../../../../src/dead-letter/repla
 import { ReplayOrigins } from '../../../../src/dead-letter/replay/origins.ts'
 import { initialState } from '../../../../src/dead-letter/store/lifecycle.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
-import { VirtualClock } from '../../../support/virtual-clock.ts'
+import { VirtualClock } from '../../../support/simulation/virtual-clock.ts'
 
 const A = 'https://a.example'
 const policy: ReplayPolicy = { maxReplays: 5, initialBackoffMs: 30_000, maxBackoffMs: 3_600_000 }

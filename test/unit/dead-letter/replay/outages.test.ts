@@ -11,8 +11,12 @@ import {
 } from '../../../../src/dead-letter/replay/replayer.ts'
 import type { DeadLetterStore } from '../../../../src/dead-letter/store/store.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
-import { type PlayedAnswer, playedProvider, type PlayedRequest } from '../../../support/played-provider.ts'
-import { settled, VirtualClock } from '../../../support/virtual-clock.ts'
+import {
+  type PlayedAnswer,
+  playedProvider,
+  type PlayedRequest,
+} from '../../../support/calls/played-provider.ts'
+import { settled, VirtualClock } from '../../../support/simulation/virtual-clock.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { LimitRule } from '../../../../src/rate-limit/limit.ts'
 import type { LimitReply, LimitRequest } from '../../../../src/rate-limit/shared/backend.ts'
 import { SharedLimit } from '../../../../src/rate-limit/shared/shared-limit.ts'
-import { VirtualClock } from '../../../support/virtual-clock.ts'
+import { VirtualClock } from '../../../support/simulation/virtual-clock.ts'
 
 const rule: LimitRule = { limit: 100, intervalMs: 10_000, windowMs: 10_200, reserved: 0, cost: undefined }
 const nothing = Array.from({ length: 10 }, () => 0)

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { LimitBackend } from '../../../../src/rate-limit/shared/backend.ts'
 import { SharedLimits } from '../../../../src/rate-limit/shared/shared-limits.ts'
 import type { LimiterPolicy } from '../../../../src/rate-limit/store.ts'
-import { VirtualClock } from '../../../support/virtual-clock.ts'
+import { VirtualClock } from '../../../support/simulation/virtual-clock.ts'
 
 const key = 'https://api.example.com'
 const policy: LimiterPolicy = { limits: [], maxQueue: 10, processes: 1 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { RetryBudget } from '../../../../src/retry/budget/budget.ts'
 import { RetryBudgets } from '../../../../src/retry/budget/budgets.ts'
-import { seeded } from '../../../support/random.ts'
+import { seeded } from '../../../support/simulation/random.ts'
 
 const policy = { ratio: 0.2, perSecond: 1, burst: 50 }
 const take = (budget: RetryBudget, now: number): boolean => budget.tryTake(now)

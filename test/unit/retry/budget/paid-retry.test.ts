@@ -2,7 +2,7 @@ import { request } from 'undici'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { retry } from '../../../../src/retry/interceptor.ts'
 import { timeout } from '../../../../src/timeout/interceptor.ts'
-import { ScriptedDispatcher } from '../../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../../support/calls/scripted-dispatcher.ts'
 
 const BACKOFF_MS = 100
 const ATTEMPT_MS = 1_000

@@ -1,7 +1,7 @@
 import { request } from 'undici'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { retry } from '../../../../src/retry/interceptor.ts'
-import { ScriptedDispatcher } from '../../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../../support/calls/scripted-dispatcher.ts'
 
 const BACKOFF_MS = 3_600_000
 const body = Buffer.alloc(60_000, 'x')

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { messageJson } from '../../../../src/dead-letter/message/message.ts'
 import { bullmqProcessor } from '../../../../src/entries/bullmq.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
-import { ScriptedDispatcher } from '../../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../../support/calls/scripted-dispatcher.ts'
 
 describe('a processor of BullMQ', () => {
   const postBegun = (begun: number, delivery: 'not-sent' | 'unknown' = 'not-sent'): object => ({

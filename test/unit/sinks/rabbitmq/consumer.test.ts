@@ -3,9 +3,9 @@ import { encodeDeadLetter } from '../../../../src/dead-letter/message/message.ts
 import { rabbitmqConsumer, type RabbitmqConsumer } from '../../../../src/entries/rabbitmq.ts'
 import type { Logger } from '../../../../src/telemetry/reporter.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
-import { quiet } from '../../../support/capture-queue.ts'
-import { type FakeDeliver, FakeRabbitmq } from '../../../support/fake-rabbitmq.ts'
-import { ScriptedDispatcher } from '../../../support/scripted-dispatcher.ts'
+import { ScriptedDispatcher } from '../../../support/calls/scripted-dispatcher.ts'
+import { quiet } from '../../../support/dead-letters/capture-queue.ts'
+import { type FakeDeliver, FakeRabbitmq } from '../../../support/dead-letters/fake-rabbitmq.ts'
 
 let broker: FakeRabbitmq
 let provider: ScriptedDispatcher

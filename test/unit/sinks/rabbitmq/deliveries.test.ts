@@ -6,7 +6,7 @@ import type { Advice, Turns } from '../../../../src/sinks/consumer/turn.ts'
 import { Deliveries } from '../../../../src/sinks/rabbitmq/deliveries.ts'
 import { Link, OpenChannel } from '../../../../src/sinks/rabbitmq/link.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
-import { FakeRabbitmq } from '../../../support/fake-rabbitmq.ts'
+import { FakeRabbitmq } from '../../../support/dead-letters/fake-rabbitmq.ts'
 
 it('holds no message of those that it has handed on, though it knows them again', async () => {
   const broker = new FakeRabbitmq()

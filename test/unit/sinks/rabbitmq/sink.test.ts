@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { DeadLetterRecord } from '../../../../src/dead-letter/record/record.ts'
 import { rabbitmqSink } from '../../../../src/entries/rabbitmq.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
-import { type FakePublication, FakeRabbitmq } from '../../../support/fake-rabbitmq.ts'
+import { type FakePublication, FakeRabbitmq } from '../../../support/dead-letters/fake-rabbitmq.ts'
 
 const isMarked = ({ headers }: FakePublication): boolean => headers['x-maybe-twice'] === true
 

@@ -4,7 +4,13 @@ import type { DeadLetterRecord } from '../../../../../src/dead-letter/record/rec
 import type { DeadLetterStore } from '../../../../../src/dead-letter/store/store.ts'
 import { channels, type DeadLetterDurableEvent } from '../../../../../src/telemetry/channels.ts'
 import { makeRecord } from '../../../../../src/testing/contracts/records.ts'
-import { closeQueues, queueOn, quiet, total, unreliable } from '../../../../support/capture-queue.ts'
+import {
+  closeQueues,
+  queueOn,
+  quiet,
+  total,
+  unreliable,
+} from '../../../../support/dead-letters/capture-queue.ts'
 
 let durable: (DeadLetterDurableEvent & { at: number })[] = []
 const listener = (event: DeadLetterDurableEvent): void =>

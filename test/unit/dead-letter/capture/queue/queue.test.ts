@@ -10,7 +10,14 @@ import {
 } from '../../../../../src/telemetry/channels.ts'
 import { Reporter } from '../../../../../src/telemetry/reporter.ts'
 import { makeRecord } from '../../../../../src/testing/contracts/records.ts'
-import { closeQueues, picky, queueOn, quiet, total, unreliable } from '../../../../support/capture-queue.ts'
+import {
+  closeQueues,
+  picky,
+  queueOn,
+  quiet,
+  total,
+  unreliable,
+} from '../../../../support/dead-letters/capture-queue.ts'
 
 afterEach(closeQueues)
 

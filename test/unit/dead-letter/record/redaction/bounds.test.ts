@@ -4,7 +4,7 @@ import { isWithoutWords } from '../../../../../src/dead-letter/record/redaction/
 import { defaultRules } from '../../../../../src/dead-letter/record/redaction/rules.ts'
 import { redactText } from '../../../../../src/http/secrets/redacted-text.ts'
 import { redactUrl } from '../../../../../src/http/secrets/redacted-url.ts'
-import { SECRET, slowBodies } from '../../../../support/slow-bodies.ts'
+import { SECRET, slowBodies } from '../../../../support/calls/slow-bodies.ts'
 
 const MIB = 1024 * 1024
 const namesOfUser = { ...defaultRules, body: new Set(['contraseña', 'iban']) }

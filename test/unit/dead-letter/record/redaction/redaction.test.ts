@@ -5,7 +5,7 @@ import { type BodyKind, redactHeaders } from '../../../../../src/dead-letter/rec
 import { defaultRules, type RedactionRules } from '../../../../../src/dead-letter/record/redaction/rules.ts'
 import { redactText } from '../../../../../src/http/secrets/redacted-text.ts'
 import { redactedUrl } from '../../../../../src/http/secrets/redacted-url.ts'
-import { capturedFacts } from '../../../../support/captured-facts.ts'
+import { capturedFacts } from '../../../../support/dead-letters/captured-facts.ts'
 
 const SECRET = 's3cr3t-value'
 

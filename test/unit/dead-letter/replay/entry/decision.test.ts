@@ -9,7 +9,7 @@ import {
 } from '../../../../../src/dead-letter/replay/entry/decision.ts'
 import type { ReplayOutcome } from '../../../../../src/dead-letter/replay/entry/outcome.ts'
 import type { Verdict } from '../../../../../src/http/outcome.ts'
-import { entry, NOW, post, put, requests } from '../../../../support/replay-entries.ts'
+import { entry, NOW, post, put, requests } from '../../../../support/dead-letters/replay-entries.ts'
 
 const policy: ReplayPolicy = { maxReplays: 5, initialBackoffMs: 1000, maxBackoffMs: 60_000 }
 const DELAY = 750

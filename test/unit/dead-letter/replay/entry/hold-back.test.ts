@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { DeadLetterReplay } from '../../../../../src/dead-letter/record/record.ts'
 import { holdBack, type HoldRules } from '../../../../../src/dead-letter/replay/entry/hold-back.ts'
-import { entry, NOW, post, put, requests } from '../../../../support/replay-entries.ts'
+import { entry, NOW, post, put, requests } from '../../../../support/dead-letters/replay-entries.ts'
 
 const HOUR = 3_600_000
 describe('what is held back before it is sent', () => {
