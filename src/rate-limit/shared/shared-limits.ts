@@ -29,6 +29,8 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
   readonly #untold = new Map<string, number>()
   /** When a cool-down began here, or was heard of: one that was ended before has nothing to do with it. */
   readonly #began = new Map<string, number>()
+  /** When a cool-down was ended here, or heard to be: what was read before knows nothing of it. */
+  readonly #ended = new Map<string, number>()
   readonly #soon = new Set<SharedLimit>()
   readonly #underWay = new Set<Promise<unknown>>()
   #closed = false
@@ -68,6 +70,7 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
   cleared(key: string): void {
     if (this.#closed) return
     this.#untold.delete(key)
+    this.#ends(key)
     this.#track(this.#backend.clear(this.#idOf(key)).catch(() => this.#tellLater(key, 0)))
   }
 
@@ -109,8 +112,9 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
       this.#backend.cooling().then((all) => {
         for (const { id, ms, endedAgoMs } of all) {
           const key = this.#keyOf(id)
-          if (endedAgoMs === undefined) this.#heard(key, ms)
-          else if ((this.#began.get(key) ?? -Infinity) < askedAt - endedAgoMs) {
+          if (endedAgoMs === undefined) {
+            if ((this.#ended.get(key) ?? -Infinity) < askedAt) this.#heard(key, ms)
+          } else if ((this.#began.get(key) ?? -Infinity) < askedAt - endedAgoMs) {
             // once: it is told again at each look
             this.#begins(key)
             this.#registry.heardClear(key)
@@ -123,8 +127,11 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
   pushed(message: LimitMessage): void {
     if (this.#closed) return
     if (message.kind === 'cool') this.#heard(this.#keyOf(message.id), message.ms)
-    else if (message.kind === 'clear') this.#registry.heardClear(this.#keyOf(message.id))
-    else this.#limits.get(`${message.id} ${message.name}`)?.limit.heard(message.kind)
+    else if (message.kind === 'clear') {
+      const key = this.#keyOf(message.id)
+      this.#ends(key)
+      this.#registry.heardClear(key)
+    } else this.#limits.get(`${message.id} ${message.name}`)?.limit.heard(message.kind)
   }
 
   async flush(): Promise<void> {
@@ -151,9 +158,17 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
   }
 
   #begins(key: string): void {
-    this.#began.delete(key)
-    this.#began.set(key, this.#scheduler.now())
-    if (this.#began.size > MAX_UNTOLD) this.#began.delete(this.#began.keys().next().value!)
+    this.#note(this.#began, key)
+  }
+
+  #ends(key: string): void {
+    this.#note(this.#ended, key)
+  }
+
+  #note(times: Map<string, number>, key: string): void {
+    times.delete(key)
+    times.set(key, this.#scheduler.now())
+    if (times.size > MAX_UNTOLD) times.delete(times.keys().next().value!)
   }
 
   /** In an outage of the store too what is kept is bounded: a provider tells the others by itself. */

@@ -48,6 +48,19 @@ describe('limits that processes share', () => {
     expect(limits.store.state(key).retryAfterMs).toBe(30_000)
   })
 
+  it('stay ended for who was told so while it read the cool-downs as they were before', async () => {
+    left = 30_000
+    limits.subscribed()
+    // the answer and the message come on two connections
+    limits.pushed({ kind: 'clear', id: key })
+    await limits.flush()
+    expect(limits.store.state(key).retryAfterMs).toBe(0)
+    await clock.advance(1)
+    limits.subscribed()
+    await limits.flush()
+    expect(limits.store.state(key).retryAfterMs).toBe(30_000)
+  })
+
   it('are those of this process alone once they are closed: nobody is asked or told', async () => {
     await limits.close()
     left = 30_000
