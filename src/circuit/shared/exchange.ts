@@ -16,6 +16,12 @@ export interface Sent {
   readonly request: CircuitRequest
 }
 
+/** A flush on its way. */
+interface SentFlush extends Sent {
+  /** How many were sent for the circuit, with this one. */
+  readonly order: number
+}
+
 /** What the exchange asks of the store around it. */
 interface ExchangeHost {
   /** The circuit has results that were never sent. */
@@ -59,7 +65,10 @@ export class Exchange {
 
   /** One batch: sends what is pending, and takes the views that come back. */
   flush(circuits: readonly Circuit[]): void {
-    const batch = circuits.map((circuit) => makeRequest(circuit, this.#scheduler.now()))
+    const batch = circuits.map((circuit) => ({
+      ...makeRequest(circuit, this.#scheduler.now()),
+      order: circuit.shared?.nextOrder() ?? 0,
+    }))
     const requests = batch.map((sent) => {
       const { shared } = sent.circuit
       const counts =
@@ -158,7 +167,7 @@ export class Exchange {
     circuit.takeOver()
   }
 
-  #onFlushed(sent: Sent, reply: Timed<FlushReply>): void {
+  #onFlushed(sent: SentFlush, reply: Timed<FlushReply>): void {
     const { circuit } = sent
     const { shared } = circuit
     if (shared === undefined || this.#closed) return
@@ -169,7 +178,8 @@ export class Exchange {
     if (reply.status !== 'same') shared.endCalm()
     const now = this.#scheduler.now()
     const here = sumsOf(circuit.machine.window, now)
-    shared.learn(reply, here.total, circuit.policy, now)
+    // a reply that was overtaken by a later one does not know what that one was told
+    if (shared.isLatest(sent.order)) shared.learn(reply, here.total, circuit.policy, now)
     if (!first) return
     // what came before the first view was never sent
     shared.pending = here

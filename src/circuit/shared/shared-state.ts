@@ -41,6 +41,9 @@ export class SharedState {
   acquiring = false
   /** When a probe may be asked for again. */
   askAt = 0
+  /** Flushes that were sent, and the last of them that was answered. */
+  #sent = 0
+  #answered = 0
   /** The sums of all processes, with what is on its way. */
   readonly #known: Counts = { total: 0, failed: 0, slow: 0 }
 
@@ -69,6 +72,18 @@ export class SharedState {
     this.#known.failed += taken.failed
     this.#known.slow += taken.slow
     return taken
+  }
+
+  /** The number of a flush that is sent now. */
+  nextOrder(): number {
+    return ++this.#sent
+  }
+
+  /** Whether no later flush than this one was answered before it. */
+  isLatest(order: number): boolean {
+    if (order < this.#answered) return false
+    this.#answered = order
+    return true
   }
 
   /**

@@ -144,6 +144,21 @@ describe('closed', () => {
     expect(circuits.map(({ passing }) => passing)).toEqual([false, false])
   })
 
+  test('a reply that a later one has overtaken takes back nothing of what that one told', async () => {
+    const { server, client, circuit } = await fleet(1)
+    server.latencyMs = 50
+    client.syncAll()
+    await settle()
+    server.latencyMs = 0
+    circuit.succeeded(circuit.generation)
+    const told = client.flush()
+    await settle()
+    expect(client.state(KEY)).toMatchObject({ requests: 1 })
+    await server.clock.advance(50)
+    await told
+    expect(client.state(KEY)).toMatchObject({ requests: 1 })
+  })
+
   test('failures of all processes add up', async () => {
     const { server, circuits } = await fleet(3)
     for (const circuit of circuits) fail(circuit, 1)
