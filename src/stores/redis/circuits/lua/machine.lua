@@ -1,5 +1,5 @@
--- The state machine of src/circuit/machine/machine.ts once more: test/contracts/circuit-backend.ts compares them reply by
--- reply. Change one, change the other. Before it: clock.lua, state.lua, policy.lua, ttl.lua.
+-- The state machine of src/circuit/machine/machine.ts once more: test/contracts/circuit/circuit-backend.ts compares them
+-- reply by reply. Change one, change the other. Before it: clock.lua, state.lua, policy.lua, ttl.lua.
 --
 -- KEYS[1]  state: see state.lua
 -- KEYS[2]  window: a hash, slot -> "bucket,total,failed,slow"
