@@ -30,16 +30,16 @@ async function application(folder: string, undici: string): Promise<void> {
   await writeFile(join(folder, 'certificate.json'), certificate)
   for (const file of [
     'compat/check.ts',
-    'support/body-matrix.ts',
-    'support/caller-timeout.ts',
+    'support/calls/body-matrix.ts',
+    'support/calls/caller-timeout.ts',
     'support/certainty/check.ts',
     'support/certainty/scenarios.ts',
     'support/certainty/servers.ts',
-    'support/provider.ts',
-    'support/thaw-child.ts',
-    'support/thaw.ts',
-    'support/two-tenants.ts',
-    'support/via.ts',
+    'support/calls/provider.ts',
+    'support/processes/thaw-child.ts',
+    'support/processes/thaw.ts',
+    'support/calls/two-tenants.ts',
+    'support/calls/via.ts',
   ]) {
     await cp(join(root, 'test', file), join(folder, file))
   }
