@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
 import { attemptDone } from '../call/call-events.ts'
 import { Waits } from '../call/wait.ts'
-import { BulkheadFullError, ShutdownError, subjectOf } from '../errors.ts'
+import { BulkheadFullError, subjectOf } from '../errors.ts'
 import { type BulkheadWaitingEvent, channels } from '../telemetry/channels.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
 import { Deadlines } from '../time/deadlines.ts'
@@ -98,8 +98,7 @@ export class Line {
   }
 
   #fail({ attempt: { call }, handler }: HeldCall, error: Error): void {
-    if (error instanceof ShutdownError) call.givenUp = { reason: 'shutdown' }
-    else if (error instanceof BulkheadFullError) call.givenUp = { reason: 'rate-limited' }
+    if (error instanceof BulkheadFullError) call.givenUp = { reason: 'rate-limited' }
     handler.onResponseError?.(call.controller, error)
   }
 }

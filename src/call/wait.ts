@@ -60,10 +60,15 @@ export class Wait implements Stoppable {
     return this.#waits.remove(this)
   }
 
-  shutdownError(integration: string): ShutdownError {
-    const { method, redactedUrl: url, attempts } = this.#attempt.call
-    const context = { integration, method, url, attempts }
-    return new ShutdownError(`${subjectOf(context)} was waiting when the stack was closed`, context)
+  /** `close()` ends it: whatever it waited for, that is why the call was given up. */
+  shutDown(integration: string): void {
+    this.fail(() => {
+      const { call } = this.#attempt
+      call.givenUp = { reason: 'shutdown' }
+      const { method, redactedUrl: url, attempts } = call
+      const context = { integration, method, url, attempts }
+      return new ShutdownError(`${subjectOf(context)} was waiting when the stack was closed`, context)
+    })
   }
 }
 
@@ -94,7 +99,7 @@ export class Waits {
     this.closed = true
     for (const wait of [...this.#open]) {
       try {
-        wait.fail(() => wait.shutdownError(this.#integration))
+        wait.shutDown(this.#integration)
       } catch (error) {
         throwApart(error)
       }

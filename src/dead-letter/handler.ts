@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
-import { isIntegrationError } from '../errors.ts'
+import { isIntegrationError, throwApart } from '../errors.ts'
 import { errorOutcome, type ResponseOutcome, responseOutcome } from '../http/outcome.ts'
 import { beginCapture, type CaptureContext, isWanted, tellNoRoom } from './capture/call-capture.ts'
 import { ResponseSnapshot } from './capture/response-snapshot.ts'
@@ -134,14 +134,18 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
       capture.record(reading)
       return
     }
-    void reading.then((body) => {
-      if (call.cancelled || call.finished) {
-        capture.abandon()
-        return
-      }
-      this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
-      capture.record(Promise.resolve(body))
-    })
+    // queued at once, as being made: `close` waits for it
+    capture.record(
+      reading.then((body) => {
+        if (call.cancelled || call.finished) return undefined
+        try {
+          this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
+        } catch (failure) {
+          throwApart(failure)
+        }
+        return body
+      }),
+    )
   }
 
   onResponseStarted(): void {

@@ -127,16 +127,17 @@ class CallCapture {
     }
   }
 
-  /** The caller ended the call while its body was read: it is no dead letter. */
-  abandon(): void {
-    this.#call.deadLetterId = undefined
-    this.#reservation.release()
-  }
-
-  /** Makes the record as soon as what goes into it is there, and queues it. */
-  record(body: Promise<CapturedBody>, snapshot?: ResponseSnapshot): void {
+  /**
+   * Makes the record as soon as what goes into it is there, and queues it.
+   * @param body resolves to `undefined` when the caller ended the call while it was read: that is no dead letter
+   */
+  record(body: Promise<CapturedBody | undefined>, snapshot?: ResponseSnapshot): void {
     void this.#context.captures.capture(this.#reservation, async () => {
       const captured = await body
+      if (captured === undefined) {
+        this.#call.deadLetterId = undefined
+        return undefined
+      }
       const withoutWords = await isWithoutWords(captured.bytes, this.#context.policy.redact)
       return this.#make(captured, withoutWords, await snapshot?.taken)
     })

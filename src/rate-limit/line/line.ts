@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Attempt } from '../../call/attempt.ts'
 import { Waits } from '../../call/wait.ts'
-import { RateLimitError, ShutdownError, subjectOf } from '../../errors.ts'
+import { RateLimitError, subjectOf } from '../../errors.ts'
 import { channels, type LimitWaitingEvent } from '../../telemetry/channels.ts'
 import type { Reporter } from '../../telemetry/reporter.ts'
 import { Deadlines } from '../../time/deadlines.ts'
@@ -85,7 +85,7 @@ export class Line {
   #fail({ attempt: { call }, handler }: HeldCall, error: Error): void {
     if (error instanceof RateLimitError) {
       call.givenUp = { reason: 'rate-limited', notBefore: Date.now() + (error.retryAfterMs ?? 0) }
-    } else if (error instanceof ShutdownError) call.givenUp = { reason: 'shutdown' }
+    }
     handler.onResponseError?.(call.controller, error)
   }
 

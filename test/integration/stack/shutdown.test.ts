@@ -1,7 +1,7 @@
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { channels, memoryStore, resilience, ShutdownError } from '../../../src/index.ts'
-import { ok, type Provider, startProvider, status } from '../../support/calls/provider.ts'
+import { channels, memoryStore, resilience, type ResilienceOptions, ShutdownError } from '../../../src/index.ts'
+import { ok, type Provider, type Reply, silence, startProvider, status } from '../../support/calls/provider.ts'
 import { via } from '../../support/calls/via.ts'
 
 let provider: Provider
@@ -80,5 +80,62 @@ describe('closing the stack while calls wait', () => {
     const { items } = await store.deadLetters.list()
     expect(items).toMatchObject([{ reason: 'shutdown', delivery: 'not-sent', attempts: 0, history: [] }])
     await dispatcher.close()
+  })
+})
+
+/** A call that has begun to wait: nothing of its body was read, as in one that was refused before it sent any. */
+describe.each<[string, ResilienceOptions, Reply | 'refused']>([
+  ['in a backoff', { retry: { initialBackoffMs: 5_000 } }, 'refused'],
+  [
+    'for a short opening',
+    {
+      retry: false,
+      circuitBreaker: {
+        failureThreshold: 1,
+        failureRate: 0,
+        minimumRequests: 1,
+        timeoutMs: 5_000,
+        maxWaitMs: 30_000,
+      },
+    },
+    status(503),
+  ],
+  ['for a permit', { retry: false, rateLimit: { limits: [{ limit: 1, intervalMs: 20_000 }] } }, ok],
+  ['for a slot', { retry: false, bulkhead: { limit: 1 } }, silence],
+])('closing the stack while a call waits %s whose body is unread', (_where, options, reply) => {
+  it.each<[string, () => Pick<RequestInit, 'body'> & { duplex?: 'half' }]>([
+    ['a string', () => ({ body: 'order 7' })],
+    ['a stream', () => ({ body: new Blob(['order 7']).stream(), duplex: 'half' })],
+  ])('keeps it as a dead letter with its body, %s', async (_what, init) => {
+    const target = await startProvider(reply === 'refused' ? ok : reply)
+    if (reply === 'refused') await target.close()
+    const stack = resilience(options)
+    const dispatcher = new Agent().compose(stack)
+    const first = new AbortController()
+    // it opens the circuit, or takes the permit or the slot
+    const before =
+      reply === 'refused'
+        ? undefined
+        : fetch(target.url, via(dispatcher, { signal: first.signal })).catch(() => undefined)
+    if (reply === silence) await expect.poll(() => target.received.length).toBe(1)
+    else await before
+    const waits = Promise.withResolvers<void>()
+    const begun = ({ method }: { method: string }): void => void (method === 'PUT' && waits.resolve())
+    const channel = reply === 'refused' ? channels.retryScheduled : channels.callStart
+    const call = (): Promise<Response> => fetch(target.url, via(dispatcher, { method: 'PUT', ...init() }))
+    channel.subscribe(begun)
+    const failed = expect(call()).rejects.toMatchObject({ cause: { code: 'ERR_SHUTDOWN' } })
+    await waits.promise
+    channel.unsubscribe(begun)
+    await stack.close()
+    await failed
+    const { items } = await stack.deadLetters.list({ reason: 'shutdown' })
+    const puts = items.filter(({ request }) => request.method === 'PUT')
+    expect(puts).toHaveLength(1)
+    expect(String((await stack.deadLetters.get(puts[0]!.id))?.request.body)).toBe('order 7')
+    first.abort()
+    await before
+    await dispatcher.destroy()
+    if (reply !== 'refused') await target.close()
   })
 })

@@ -28,13 +28,16 @@ export class Captures {
     return this.#toStore.reserve(bytes)
   }
 
-  /** Queues what `make` resolves to; the reservation is given back when the store has it, or never will. */
-  capture(reservation: Reservation, make: () => Promise<DeadLetterRecord>): Promise<void> {
+  /**
+   * Queues what `make` resolves to, nothing where that is `undefined`; the reservation is given back when the store has it,
+   * or never will.
+   */
+  capture(reservation: Reservation, make: () => Promise<DeadLetterRecord | undefined>): Promise<void> {
     if (this.#toSinks.length === 0) return this.#toStore.capture(reservation, make)
     const making = this.#toStore
       .capture(reservation, async () => {
         const record = await make()
-        for (const sink of this.#toSinks) sink.push(record)
+        if (record !== undefined) for (const sink of this.#toSinks) sink.push(record)
         return record
       })
       .finally(() => this.#making.delete(making))

@@ -76,11 +76,16 @@ export class CaptureQueue {
     return this.#budget.reserve(bytes)
   }
 
-  /** Queues what `make` resolves to; the reservation is given back when that is durable, dropped, or not made. */
-  async capture(reservation: Reservation, make: () => Promise<DeadLetterRecord>): Promise<void> {
+  /**
+   * Queues what `make` resolves to, nothing where that is `undefined`; the reservation is given back when that is durable,
+   * dropped, or not made.
+   */
+  async capture(reservation: Reservation, make: () => Promise<DeadLetterRecord | undefined>): Promise<void> {
     this.#making++
     try {
-      this.#push(await make(), reservation)
+      const record = await make()
+      if (record === undefined) reservation.release()
+      else this.#push(record, reservation)
     } catch (error) {
       reservation.release()
       // a capture must not become an unhandled rejection of the application
