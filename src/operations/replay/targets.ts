@@ -1,3 +1,4 @@
+import type { DeadLetter } from '../../dead-letter/record/record.ts'
 import type { DeadLetterFilter } from '../../dead-letter/store/query/filter.ts'
 import type { DeadLetterStore } from '../../dead-letter/store/store.ts'
 import { selectedEntries } from '../entries/selected-entries.ts'
@@ -34,20 +35,47 @@ const MAX_COUNTED = 10_000
 /** How many entries a replay would take up now, for its progress; `undefined` when there are too many to count. */
 export async function countTargets(
   store: DeadLetterStore,
-  { ids, filter }: ReplayTargets,
+  targets: ReplayTargets,
   origins: readonly string[],
   now: number,
 ): Promise<number | undefined> {
-  if (ids !== undefined) return ids.length
+  if (targets.ids !== undefined) return targets.ids.length
   let count = 0
   for (const origin of origins) {
-    if (filter.origin !== undefined && filter.origin !== origin) continue
-    const pending: DeadLetterFilter = { status: 'pending', ...filter, origin }
     let seen = 0
-    for await (const { dueAt, replayable } of selectedEntries(store, pending, MAX_COUNTED, () => undefined)) {
+    for await (const { dueAt, replayable } of pendingOf(store, targets, origin)) {
       if (++seen === MAX_COUNTED) return undefined
       if (replayable && dueAt <= now) count++
     }
   }
   return count
+}
+
+/** Entries that a run over what is due leaves alone, since their time has not come, of the newest 10,000 of each origin. */
+export async function notYetDue(
+  store: DeadLetterStore,
+  targets: ReplayTargets,
+  origins: readonly string[],
+  now: number,
+): Promise<{ readonly count: number; readonly nextAt: number }> {
+  let count = 0
+  let nextAt = Infinity
+  if (targets.ids !== undefined) return { count, nextAt }
+  for (const origin of origins) {
+    for await (const { dueAt, replayable } of pendingOf(store, targets, origin)) {
+      if (!replayable || dueAt <= now) continue
+      count++
+      nextAt = Math.min(nextAt, dueAt)
+    }
+  }
+  return { count, nextAt }
+}
+
+async function* pendingOf(
+  store: DeadLetterStore,
+  { filter }: ReplayTargets,
+  origin: string,
+): AsyncGenerator<DeadLetter> {
+  if (filter.origin !== undefined && filter.origin !== origin) return
+  yield* selectedEntries(store, { status: 'pending', ...filter, origin }, MAX_COUNTED, () => undefined)
 }

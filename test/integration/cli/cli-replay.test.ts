@@ -65,6 +65,17 @@ it('sends entries to the allowed origin alone, with the credentials of the envir
   await forged.close()
 })
 
+it('says of entries whose time has not come when that is, and sends one that is named', async () => {
+  const record = recordTo(`${provider.url}/x`, { notBefore: Date.now() + 3_600_000 })
+  await store.deadLetters.add([record])
+  const early = await replay(['--all'])
+  expect(early.stderr).toMatch(/^1 not due yet, the next in (1h|59m \d+s): an id is sent at once$/m)
+  expect(provider.received).toEqual([])
+  const named = await replay([record.id])
+  expect(named.code, named.stderr).toBe(0)
+  expect(provider.received).toHaveLength(1)
+})
+
 it('takes credentials from a module, and says when there is none', async () => {
   const record = recordTo(`${provider.url}/x`, { labels: { tenant: 'a' } })
   await store.deadLetters.add([record])

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { checkOrigin } from '../../../operations/checked-origin.ts'
 import { whyLeft, whyLeftCounted, whyNotReplayed } from '../../../operations/entries/why-left.ts'
 import { isCleanSummary } from '../../../operations/replay/summary.ts'
-import { countTargets, replayTargets } from '../../../operations/replay/targets.ts'
+import { countTargets, notYetDue, replayTargets } from '../../../operations/replay/targets.ts'
 import { credentialsOf } from '../../arguments/credential-options.ts'
 import { collect, integerOf, rateOf } from '../../arguments/filter-options.ts'
 import { addSelectionOptions, type SelectionOptions, selectionOf } from '../../arguments/selection-options.ts'
@@ -11,6 +11,7 @@ import { CliError, exitCodes } from '../../cli-error.ts'
 import type { CommandContext } from '../../command-context.ts'
 import { ReplayOutput } from '../../terminal/replay-output.ts'
 import { selectionProgress } from '../../terminal/selection-progress.ts'
+import { durationText } from '../../terminal/time-text.ts'
 
 interface Options extends CommonOptions, SelectionOptions {
   allowOrigin?: string[]
@@ -128,6 +129,15 @@ async function run(ids: string[], options: Options, context: CommandContext): Pr
       for (const [why, count] of reasons) terminal.note(`${count} left: ${why}`)
     }
     output.end(summary)
+    if (summary.claimed === 0 && !summary.cancelled) {
+      const now = context.now()
+      const { count, nextAt } = await notYetDue(deadLetters, targets, allowedOrigins, now)
+      if (count > 0) {
+        terminal.note(
+          `${count} not due yet, the next in ${durationText(nextAt - now)}: an id is sent at once`,
+        )
+      }
+    }
     if (!isCleanSummary(summary) || untouched.length > 0) context.someFailed()
     if (summary.cancelled) context.exitCode = exitCodes.interrupted
   })

@@ -2,7 +2,12 @@ import { beforeEach, expect, it } from 'vitest'
 import { localDeadLetters } from '../../../../src/dead-letter/local/local-dead-letters.ts'
 import type { DeadLetterStore } from '../../../../src/dead-letter/store/store.ts'
 import type { Selection } from '../../../../src/operations/entries/selection.ts'
-import { countTargets, replayTargets, type ReplayTargets } from '../../../../src/operations/replay/targets.ts'
+import {
+  countTargets,
+  notYetDue,
+  replayTargets,
+  type ReplayTargets,
+} from '../../../../src/operations/replay/targets.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
 
 const progress = { found: () => undefined, corrupt: () => undefined }
@@ -53,4 +58,22 @@ it('counts what a run would take up: due, replayable, of an allowed origin', asy
   expect(await count({ integration: 'crm' }, [HERE])).toBe(1)
   expect(await count({ origin: THERE }, [HERE])).toBe(0)
   expect(await countTargets(store, await targets({ ids: ['a', 'b'] }), [HERE], NOW)).toBe(2)
+})
+
+it('counts what a run leaves alone since its time has not come, and when that is for the first', async () => {
+  await store.add([
+    makeRecord({ timestamp: NOW }),
+    makeRecord({ timestamp: NOW, notBefore: NOW + 90_000 }),
+    makeRecord({ timestamp: NOW, notBefore: NOW + 60_000 }),
+    makeRecord({ timestamp: NOW, notBefore: NOW + 30_000, request: { url: `${THERE}/x` } }),
+    makeRecord({
+      timestamp: NOW,
+      notBefore: NOW + 10_000,
+      replayable: false,
+      notReplayableReason: 'body-too-large',
+    }),
+  ])
+  const notDue = async (selection: Selection) => notYetDue(store, await targets(selection), [HERE], NOW)
+  expect(await notDue({ filter: {} })).toEqual({ count: 2, nextAt: NOW + 60_000 })
+  expect(await notDue({ ids: ['a'] })).toEqual({ count: 0, nextAt: Infinity })
 })
