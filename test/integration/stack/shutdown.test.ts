@@ -1,7 +1,20 @@
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { channels, memoryStore, resilience, type ResilienceOptions, ShutdownError } from '../../../src/index.ts'
-import { ok, type Provider, type Reply, silence, startProvider, status } from '../../support/calls/provider.ts'
+import {
+  channels,
+  memoryStore,
+  resilience,
+  type ResilienceOptions,
+  ShutdownError,
+} from '../../../src/index.ts'
+import {
+  ok,
+  type Provider,
+  type Reply,
+  silence,
+  startProvider,
+  status,
+} from '../../support/calls/provider.ts'
 import { via } from '../../support/calls/via.ts'
 
 let provider: Provider
