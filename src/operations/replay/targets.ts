@@ -57,12 +57,14 @@ export async function notYetDue(
   targets: ReplayTargets,
   origins: readonly string[],
   now: number,
+  signal: AbortSignal,
 ): Promise<{ readonly count: number; readonly nextAt: number }> {
   let count = 0
   let nextAt = Infinity
   if (targets.ids !== undefined) return { count, nextAt }
   for (const origin of origins) {
     for await (const { dueAt, replayable } of pendingOf(store, targets, origin)) {
+      if (signal.aborted) return { count, nextAt }
       if (!replayable || dueAt <= now) continue
       count++
       nextAt = Math.min(nextAt, dueAt)

@@ -131,7 +131,7 @@ async function run(ids: string[], options: Options, context: CommandContext): Pr
     output.end(summary)
     if (summary.claimed === 0 && !summary.cancelled) {
       const now = context.now()
-      const { count, nextAt } = await notYetDue(deadLetters, targets, allowedOrigins, now)
+      const { count, nextAt } = await notYetDue(deadLetters, targets, allowedOrigins, now, signal)
       if (count > 0) {
         terminal.note(
           `${count} not due yet, the next in ${durationText(nextAt - now)}: an id is sent at once`,

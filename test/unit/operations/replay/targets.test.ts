@@ -73,7 +73,9 @@ it('counts what a run leaves alone since its time has not come, and when that is
       notReplayableReason: 'body-too-large',
     }),
   ])
-  const notDue = async (selection: Selection) => notYetDue(store, await targets(selection), [HERE], NOW)
+  const notDue = async (selection: Selection, signal = new AbortController().signal) =>
+    notYetDue(store, await targets(selection), [HERE], NOW, signal)
   expect(await notDue({ filter: {} })).toEqual({ count: 2, nextAt: NOW + 60_000 })
   expect(await notDue({ ids: ['a'] })).toEqual({ count: 0, nextAt: Infinity })
+  expect(await notDue({ filter: {} }, AbortSignal.abort())).toEqual({ count: 0, nextAt: Infinity })
 })
