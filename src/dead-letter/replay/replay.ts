@@ -25,6 +25,12 @@ const MAX_SETTLE_WAIT_AT_END_MS = 800
 /** The longest wait of a provider that a run sits out, in milliseconds. A replayer comes back instead. */
 const MAX_PAUSE_MS = 30_000
 
+/**
+ * The share of a request's time that must be left when it is sent. Renewing the lease takes of it: sent with the rest, where a
+ * store is slow, a request would be cut off while the server acts on it, and sent again or be in doubt.
+ */
+const MIN_SHARE_LEFT = 0.5
+
 interface RunContext {
   readonly clock: Scheduler
   /** What is known of the origins from the runs before. */
@@ -148,9 +154,16 @@ class ReplayRun implements LaneWork {
     // hooks and stores take their time: the origin may have failed others meanwhile
     const alone = origins.leftAlone(origin)
     // The lease may count from when its renewal was sent: the request must end within what is left of it.
-    const left = this.#plan.timeoutMs - (performance.now() - asked)
-    if (alone !== undefined || left < 1) {
+    const { timeoutMs } = this.#plan
+    const left = timeoutMs - (performance.now() - asked)
+    if (alone !== undefined) {
       await this.giveBack(entry, alone)
+      return undefined
+    }
+    if (left < timeoutMs * MIN_SHARE_LEFT) {
+      // not at once: this run would meet the same store
+      await this.#store.settle(entry.id, entry.fence, { outcome: 'later', delayMs: timeoutMs })
+      this.#report.addEntry(entry, 'skipped', { message: 'the store took too long to renew its lease' })
       return undefined
     }
     const at = Date.now()

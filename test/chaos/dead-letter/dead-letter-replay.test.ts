@@ -1,21 +1,19 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { DeadLetterRecord } from '../../../src/dead-letter/record/record.ts'
 import { makeRecord } from '../../../src/testing/contracts/records.ts'
-import { type FleetPlace, fleetServer } from '../../support/fleet/fleet-server.ts'
-import { startPostgres } from '../../support/servers/postgres-server.ts'
-import { startRedis } from '../../support/servers/redis-server.ts'
+import { FaultyReplayers } from '../../support/dead-letters/faulty-replayers.ts'
+import { fleetServer } from '../../support/fleet/fleet-server.ts'
+import { sharedPlaces } from '../../support/fleet/shared-places.ts'
 
 const ENTRIES = 1_500
 const REPLAYERS = 8
 const LEASE_MS = 1_000
 /** More than a lease, and less than a lease and the time that lapsed entries wait. */
 const PROVIDER_GIVES_UP_MS = 1_500
-/** Whoever stands still for so long may take an answer for lost. */
-const STALL_MS = 300
 const LAPSE_DELAY_MS = 1_500
 
 /** One request as the provider saw it. */
@@ -27,39 +25,12 @@ interface Arrival {
   endedAt: number
 }
 
-/** What was done to a replayer, and when. */
-interface Fault {
-  kind: 'killed' | 'stalled'
-  from: number
-  to: number
-}
-
-/** A server that replayers share, and how to stop it. */
-type Started = readonly [place: FleetPlace, stop: () => Promise<void>]
-
-const places: readonly (readonly [name: string, start: () => Promise<Started>])[] = [
-  [
-    'Redis',
-    async () => {
-      const server = await startRedis()
-      return [{ ports: [server.port] }, () => server.stop()]
-    },
-  ],
-  [
-    'PostgreSQL',
-    async () => {
-      const server = await startPostgres()
-      return [{ postgres: server.url }, () => server.stop()]
-    },
-  ],
-]
-
-it.each(places)(
+it.each(sharedPlaces)(
   'sends no entry of %s twice at a time, nor again without a fault',
   async (name, begin) => {
     const [place, stop] = await begin()
     const arrivals = new Map<string, Arrival[]>()
-    /** Replayers that have sent something: on a busy machine they take seconds to come up, and faults before are none. */
+    /** Replayers that have sent something. */
     const atWork = new Set<string>()
     let firstAt = Infinity
     let accepting = true
@@ -117,35 +88,15 @@ it.each(places)(
     })
     await store.deadLetters.add(entries)
 
-    const faults = new Map<string, Fault[]>()
-    // a machine that stands still has stalled all replayers
-    let beatAt = Date.now()
-    const beat = setInterval(() => {
-      const from = beatAt
-      beatAt = Date.now()
-      if (beatAt - from < STALL_MS) return
-      for (const log of faults.values()) log.push({ kind: 'stalled', from, to: beatAt })
-    }, 20)
-    const replayers: ChildProcess[] = []
-    const start = (at: number): void => {
+    const replayers = new FaultyReplayers(REPLAYERS, () => {
       const script = new URL('dead-letter-replay-child.ts', import.meta.url).pathname
-      const args = [
-        '--import',
-        './test/support/register.ts',
-        script,
-        JSON.stringify(place),
-        origin,
-        String(LEASE_MS),
-        String(LAPSE_DELAY_MS),
-      ]
-      replayers[at] = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
-      faults.set(String(replayers[at].pid), [])
-    }
-    for (let at = 0; at < REPLAYERS; at++) start(at)
-
-    const counts = { killed: 0, stalled: 0 }
+      const args = [script, JSON.stringify(place), origin, String(LEASE_MS), String(LAPSE_DELAY_MS)]
+      return spawn(process.execPath, ['--import', './test/support/register.ts', ...args], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      })
+    })
+    const { counts } = replayers
     const began = Date.now()
-    const resumed: Promise<void>[] = []
     const left = async (): Promise<number> => {
       const { byStatus } = await store.deadLetters.stats()
       return byStatus.pending + byStatus.leased + byStatus.sending
@@ -157,31 +108,14 @@ it.each(places)(
         accepting = false
         continue
       }
-      const at = Math.floor(Math.random() * REPLAYERS)
-      const victim = replayers[at]!
-      const log = faults.get(String(victim.pid))!
-      if (!atWork.has(String(victim.pid)) || log.some((fault) => fault.to === Infinity)) continue
-      if (Math.random() < 0.5) {
-        counts.killed++
-        log.push({ kind: 'killed', from: Date.now(), to: Infinity })
-        victim.kill('SIGKILL')
-        start(at)
-      } else {
-        counts.stalled++
-        const fault: Fault = { kind: 'stalled', from: Date.now(), to: Infinity }
-        log.push(fault)
-        victim.kill('SIGSTOP')
-        resumed.push(
-          sleep(300 + Math.random() * 3_000).then(() => {
-            fault.to = Date.now()
-            victim.kill('SIGCONT')
-          }),
-        )
-      }
+      replayers.hurtOne(
+        (pid) => atWork.has(pid),
+        () => 300 + Math.random() * 3_000,
+      )
     }
-    await Promise.all(resumed)
+    await replayers.allGoOn()
     await sleep(LEASE_MS)
-    for (const replayer of replayers) replayer.kill('SIGKILL')
+    replayers.end()
 
     const totals = {
       sends: 0,
@@ -201,13 +135,13 @@ it.each(places)(
         const before = list[at - 1]
         if (before === undefined) continue
         totals['sent again']++
-        const hit = (faults.get(before.pid) ?? []).some(
-          (fault) => fault.from <= arrival.at && fault.to >= before.at,
-        )
+        const hit = replayers
+          .faultsOf(before.pid)
+          .some((fault) => fault.from <= arrival.at && fault.to >= before.at)
         if (before.endedAt > arrival.at) totals['at the same time']++
         if (before.done === 'accepted' && !hit) {
           totals['without cause']++
-          const history = list.map((each) => ({ ...each, faults: faults.get(each.pid) }))
+          const history = list.map((each) => ({ ...each, faults: replayers.faultsOf(each.pid) }))
           console.log(`without cause: ${entry.request.method} ${n}`, JSON.stringify(history))
         }
         // no key, not idempotent: only a clear answer that it failed lets it be sent again
@@ -232,7 +166,6 @@ it.each(places)(
     expect(final.done + final['in-doubt'] + final.quarantined).toBe(ENTRIES)
     expect(final.done).toBeGreaterThan(ENTRIES / 2)
     expect(Math.min(counts.killed, counts.stalled)).toBeGreaterThan(3)
-    clearInterval(beat)
     await store.close()
     await server.close()
     provider.closeAllConnections()

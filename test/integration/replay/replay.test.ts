@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, buildConnector, interceptors, type Dispatcher } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deadLetter } from '../../../src/dead-letter/interceptor.ts'
@@ -72,11 +73,11 @@ describe('replayDeadLetters', () => {
     const standsStill = new Agent({
       connect: (options, callback) =>
         connect(options, (...connected) => {
-          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 80)
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 800)
           callback(...connected)
         }),
     })
-    const summary = await replay({ dispatcher: standsStill, timeoutMs: 50, leaseMs: 200, limit: 1 })
+    const summary = await replay({ dispatcher: standsStill, timeoutMs: 500, leaseMs: 1_000, limit: 1 })
     await standsStill.close()
     expect(provider.received).toEqual([])
     expect(summary.done).toBe(0)
@@ -382,6 +383,22 @@ describe('replayDeadLetters', () => {
     await store.add([record])
     expect(await replay({ leaseMs: 5_000, timeoutMs: 1_000 })).toMatchObject({ sent: 1, later: 1 })
     expect((await store.get(record.id))!.replays).toMatchObject([{ code: 'ERR_TIMEOUT' }])
+  })
+
+  it('does not send with what a slow store has left of the time of a request', async () => {
+    const record = letter()
+    await store.add([record])
+    const renew = store.renew.bind(store)
+    store.renew = async (...lease) => {
+      await sleep(600)
+      return renew(...lease)
+    }
+    const before = Date.now()
+    expect(await replay({ leaseMs: 5_000, timeoutMs: 1_000 })).toMatchObject({ sent: 0, skipped: 1 })
+    expect(provider.received).toEqual([])
+    const left = await store.get(record.id)
+    expect(left).toMatchObject({ status: 'pending', replayCount: 0 })
+    expect(left!.dueAt).toBeGreaterThanOrEqual(before + 1_600)
   })
 
   it('obeys the circuit: what it refuses waits, and uses up no replay', async () => {
