@@ -14,6 +14,7 @@ export class StoreLink {
   /** This process. */
   readonly by: string
   #listener: LinkListener | undefined
+  readonly #hearers = new Map<string, Set<() => void>>()
   #up = false
   #subscribed = false
 
@@ -33,6 +34,17 @@ export class StoreLink {
     if (this.#subscribed) listener.subscribed()
   }
 
+  /**
+   * Calls `heard` when exactly this message comes, and when messages come again: it may have been missed.
+   * @returns what ends it
+   */
+  hear(message: string, heard: () => void): () => void {
+    const hearers = this.#hearers.get(message) ?? new Set()
+    this.#hearers.set(message, hearers)
+    hearers.add(heard)
+    return () => hearers.delete(heard)
+  }
+
   connected(): void {
     this.#up = true
     this.#listener?.connected()
@@ -46,6 +58,7 @@ export class StoreLink {
   subscribed(): void {
     this.#subscribed = true
     this.#listener?.subscribed()
+    for (const hearers of this.#hearers.values()) for (const heard of hearers) heard()
   }
 
   /** Messages do not arrive any longer. */
@@ -55,6 +68,7 @@ export class StoreLink {
 
   /** False for a message about a circuit; `*` begins those about something else, whoever hears them here. */
   heard(message: string): boolean {
+    for (const heard of this.#hearers.get(message) ?? []) heard()
     return this.#listener?.heard(message) === true || /^\d+ \*/.test(message)
   }
 }

@@ -19,6 +19,7 @@ import {
   type OutboxRequest,
   writerWithin,
 } from './options.ts'
+import { outboxAdded } from './wake.ts'
 
 /** Writes calls that must arrive before they are sent. */
 export interface Outbox {
@@ -74,6 +75,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
         if (refused.includes(record.id)) {
           throw new Error('the store of the outbox has no room for the call: it is not written')
         }
+        // where it is written in a transaction, its commit tells
+        if (given.within === undefined && (record.notBefore ?? 0) <= Date.now()) outboxAdded(store)
         return record.id
       })
     },

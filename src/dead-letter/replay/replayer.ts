@@ -2,6 +2,7 @@ import { type Checks, duration, onlyOf, optional } from '../../checks.ts'
 import { Reporter } from '../../telemetry/reporter.ts'
 import { type Scheduler, systemScheduler } from '../../time/clock.ts'
 import { isOutboxInUse, onOutboxInUse } from '../outbox/in-use.ts'
+import { onOutboxAdd } from '../outbox/wake.ts'
 import type { DeadLetterStore } from '../store/store.ts'
 import type { ReplayOptions } from './options.ts'
 import type { ReplayOrigins } from './origins.ts'
@@ -44,6 +45,9 @@ const INTERVAL_MS = 30_000
 /** Of calls that were written to be sent at once. */
 const OUTBOX_INTERVAL_MS = 500
 
+/** Of many processes that hear at once of calls in an outbox not all are to look in the same moment, in milliseconds. */
+const WAKE_WITHIN_MS = 20
+
 /** How much later than an origin may be asked again a run comes, in milliseconds: what is due by then is due by the store's clock. */
 const WAKE_AFTER_MS = 25
 
@@ -60,7 +64,10 @@ export class RunningReplayer implements Replayer {
   #running: Promise<ReplaySummary> | undefined
   #lastRun: ReplaySummary | undefined
   #hasCountedOthers = false
-  readonly #forgetOutbox: () => void
+  /** Calls were added to an outbox since the last run began: the next one is near. */
+  #woken = false
+  readonly #forgetUse: () => void
+  #forgetAdds: (() => void) | undefined
 
   constructor(
     store: DeadLetterStore,
@@ -75,9 +82,11 @@ export class RunningReplayer implements Replayer {
     this.#clock = clock
     this.#origins = origins
     this.#reporter = new Reporter('replay', plan.logger)
-    this.#forgetOutbox = onOutboxInUse(() => {
+    this.#forgetUse = onOutboxInUse(() => {
+      this.#hearAdds()
       if (this.#running === undefined) this.#schedule()
     })
+    this.#hearAdds()
     this.#schedule()
   }
 
@@ -91,7 +100,8 @@ export class RunningReplayer implements Replayer {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    this.#forgetOutbox()
+    this.#forgetUse()
+    this.#forgetAdds?.()
     this.#cancel?.()
     // who started the run has its failure
     await this.#running?.catch(() => undefined)
@@ -106,7 +116,23 @@ export class RunningReplayer implements Replayer {
     return this.#running
   }
 
+  /** For calls that were written to be sent at once. */
+  get #isForOutbox(): boolean {
+    const { reason } = this.#plan.filter
+    return reason === 'outbox' || (reason === undefined && isOutboxInUse())
+  }
+
+  #hearAdds(): void {
+    if (!this.#isForOutbox || this.#closing.signal.aborted) return
+    this.#forgetAdds ??= onOutboxAdd(this.#store, ({ byOthers }) => {
+      if (this.#woken) return
+      this.#woken = true
+      if (this.#running === undefined) this.#schedule(byOthers ? this.#clock.random() * WAKE_WITHIN_MS : 0)
+    })
+  }
+
   async #once(scheduled: boolean): Promise<ReplaySummary> {
+    this.#woken = false
     const summary = await runPlan(this.#store, this.#plan, {
       clock: this.#clock,
       origins: this.#origins,
@@ -118,18 +144,17 @@ export class RunningReplayer implements Replayer {
     return summary
   }
 
-  #schedule(): void {
+  #schedule(wakeMs = this.#woken ? 0 : Infinity): void {
     if (this.#closing.signal.aborted) return
     this.#cancel?.()
     const waits = this.#plan.origins
       .map((origin) => this.#origins.leftAlone(origin))
       .filter((alone) => alone !== undefined)
       .map(({ afterMs }) => Math.ceil(afterMs) + WAKE_AFTER_MS)
-    const forOutbox = isOutboxInUse() || this.#plan.filter.reason === 'outbox'
-    const intervalMs = this.#intervalMs ?? (forOutbox ? OUTBOX_INTERVAL_MS : INTERVAL_MS)
+    const intervalMs = this.#intervalMs ?? (this.#isForOutbox ? OUTBOX_INTERVAL_MS : INTERVAL_MS)
     const interval = intervalMs * (0.5 + this.#clock.random())
     this.#cancel = this.#clock.after(
-      Math.min(interval, ...waits),
+      Math.min(interval, wakeMs, ...waits),
       () => void this.#run(true).catch((error: unknown) => this.#reporter.hookFailed('startReplayer', error)),
     )
   }

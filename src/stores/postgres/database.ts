@@ -20,6 +20,8 @@ interface PostgresDatabaseSettings {
 export interface PostgresStatements {
   /** As it is written into statements. */
   readonly schema: string
+  /** On which processes that share the tables tell each other. */
+  readonly channel: string
   /** The server's time now in microseconds since 1970. Not that of the transaction, which may have waited for a lock. */
   readonly micros: string
   /** Runs one statement within the time limit. */
@@ -33,6 +35,7 @@ export class PostgresDatabase implements PostgresStatements {
   /** The schema, as it is told to people and processes. */
   readonly name: string
   readonly schema: string
+  readonly channel: string
   readonly micros: string
   #ready: Promise<void> | undefined
   #isReady = false
@@ -43,6 +46,7 @@ export class PostgresDatabase implements PostgresStatements {
     this.#migrate = migrate
     this.name = schema
     this.schema = quoted(schema)
+    this.channel = `undici_resilience:${schema}`
     this.micros = `(extract(epoch FROM ${clock}) * 1000000)::bigint`
   }
 
@@ -72,9 +76,10 @@ export class PostgresDatabase implements PostgresStatements {
    * limits are the client's: it knows whether to begin anew. `timeoutMs` bounds the wait for tables that are missing.
    */
   within(client: PostgresClient): PostgresStatements {
-    const { schema, micros } = this
+    const { schema, channel, micros } = this
     return {
       schema,
+      channel,
       micros,
       query: async (text, values, timeoutMs) => {
         await this.#readyFor(client, timeoutMs)

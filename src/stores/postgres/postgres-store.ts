@@ -124,6 +124,10 @@ export function postgresStore(pool: PostgresClient, options: PostgresStoreOption
   const connect = listen === undefined ? listenClientOf(client) : listen || undefined
   // a store that only keeps dead letters has no connection for circuits
   let circuits: ReturnType<typeof postgresCircuits> | undefined
+  const hear =
+    connect &&
+    ((message: string, heard: () => void) =>
+      (circuits ??= postgresCircuits(db, connect, settings)).link.hear(message, heard))
   let limits: LimitStore | undefined
   let deadLetters: PostgresDeadLetterStore | undefined
   return {
@@ -139,7 +143,7 @@ export function postgresStore(pool: PostgresClient, options: PostgresStoreOption
       ))
     },
     get deadLetters() {
-      return (deadLetters ??= new PostgresDeadLetters(db, letterPolicy))
+      return (deadLetters ??= new PostgresDeadLetters(db, letterPolicy, hear))
     },
     async close() {
       await Promise.all([

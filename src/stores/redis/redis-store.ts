@@ -5,6 +5,7 @@ import type { DeadLetterStore } from '../../dead-letter/store/store.ts'
 import { stringOption } from '../../options.ts'
 import type { LimitStore } from '../../rate-limit/store.ts'
 import { redisCircuits, type RedisCircuitsSettings } from './circuits/circuits.ts'
+import { CircuitLayout } from './circuits/layout.ts'
 import { redisClientOption } from './client-option.ts'
 import type { RedisClient } from './connection.ts'
 import {
@@ -101,7 +102,10 @@ export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}):
       ))
     },
     get deadLetters() {
-      return (deadLetters ??= redisDeadLetters(redis, settings.prefix, letterPolicy))
+      return (deadLetters ??= redisDeadLetters(redis, settings.prefix, letterPolicy, {
+        name: new CircuitLayout(redis, settings.prefix).channel,
+        hear: (...message) => (circuits ??= redisCircuits(redis, settings)).link.hear(...message),
+      }))
     },
     async close() {
       await Promise.all([

@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import pg from 'pg'
 import { Agent } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { OutboxAddOptions, OutboxOptions } from '../../../src/dead-letter/outbox/options.ts'
@@ -9,9 +11,11 @@ import { resilience } from '../../../src/resilience.ts'
 import type { ResilienceStore } from '../../../src/store.ts'
 import { memoryStore } from '../../../src/stores/memory/memory-store.ts'
 import { postgresStore, type PostgresStore } from '../../../src/stores/postgres/postgres-store.ts'
+import { redisStore } from '../../../src/stores/redis/redis-store.ts'
 import { ok, type Provider, silence, startProvider, status } from '../../support/calls/provider.ts'
 import { startRunClock } from '../../support/calls/turns.ts'
 import { newSchema, postgresFixture, type PostgresFixture } from '../../support/servers/postgres-schemas.ts'
+import { startRedis } from '../../support/servers/redis-server.ts'
 
 let provider: Provider
 let agent: Agent
@@ -26,6 +30,9 @@ afterEach(async () => {
   await provider.close()
   await store.close()
 })
+
+/** For what takes a moment: a busy machine takes longer. */
+const SOON = { timeout: 20_000, interval: 5 }
 
 const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"order":7}' }
 async function* drops(): AsyncGenerator<Buffer> {
@@ -99,6 +106,22 @@ describe('a call that is added to the outbox', () => {
     const after = startReplayer(store.deadLetters, options)
     expect(await late()).toBeLessThan(1_000)
     await after.close()
+  })
+
+  it('leaves at once, not with the next look', async () => {
+    const replayer = startReplayer(store.deadLetters, {
+      allowedOrigins: [provider.url],
+      dispatcher: agent,
+      intervalMs: 3_600_000,
+    })
+    const outbox = createOutbox({ store })
+    for (const n of [1, 2, 3]) {
+      await outbox.add(`${provider.url}/hook`, post)
+      await expect.poll(() => provider.received.length, SOON).toBe(n)
+    }
+    await replayer.close()
+    await outbox.add(`${provider.url}/hook`, post)
+    expect(await deliver()).toMatchObject({ done: 1 })
   })
 
   it.each([
@@ -339,4 +362,63 @@ describe('within a transaction of PostgreSQL', () => {
     expect(await replayDeadLetters(postgres.deadLetters, options)).toMatchObject({ done: 1 })
     expect(urls()).toEqual(['/COMMIT'])
   })
+
+  it('a call leaves with the commit, by the replayer of another process, and is told of unless `notify` is false', async () => {
+    const schema = newSchema()
+    const messages: string[] = []
+    const listener = new pg.Client(fixture.server.url)
+    await listener.connect()
+    listener.on('notification', ({ payload = '' }) => {
+      if (!payload.startsWith('echo ')) messages.push(payload)
+    })
+    const other = postgresStore(fixture.pool, { schema })
+    const replayer = startReplayer(other.deadLetters, {
+      allowedOrigins: [provider.url],
+      dispatcher: agent,
+      filter: { reason: 'outbox' },
+      intervalMs: 3_600_000,
+    })
+    const add = async (notify: boolean): Promise<void> => {
+      const adder = postgresStore(fixture.pool, { schema, listen: false, deadLetters: { notify } })
+      const client = await fixture.pool.connect()
+      await client.query('BEGIN')
+      await createOutbox({ store: adder }).add(`${provider.url}/hook`, post, { within: client })
+      expect(messages).toEqual([])
+      await client.query('COMMIT')
+      client.release()
+      await adder.close()
+    }
+    await listener.query(`LISTEN "undici_resilience:${schema}"`)
+    // it listens, and has looked: what arrives now was heard of
+    await other.circuits.directory!.watch({ changed: () => undefined, lost: () => undefined })
+    await replayer.run()
+    await add(true)
+    await expect.poll(() => provider.received.length, SOON).toBe(1)
+    await expect.poll(() => messages.splice(0), SOON).toEqual(['1 *outbox'])
+    await add(false)
+    await fixture.pool.query('SELECT pg_notify($1, $2)', [`undici_resilience:${schema}`, 'last'])
+    await expect.poll(() => messages, SOON).toEqual(['last'])
+    await replayer.close()
+    await Promise.all([other.close(), listener.end()])
+  })
+})
+
+it('a call leaves at once by the replayer of another process that shares Redis', async () => {
+  const server = await startRedis()
+  const redis = new Redis(server.url, { lazyConnect: true })
+  const [other, adder] = [redisStore(redis), redisStore(redis)]
+  const replayer = startReplayer(other.deadLetters, {
+    allowedOrigins: [provider.url],
+    dispatcher: agent,
+    filter: { reason: 'outbox' },
+    intervalMs: 3_600_000,
+  })
+  // it listens, and has looked: what arrives now was heard of
+  await other.circuits.directory!.watch({ changed: () => undefined, lost: () => undefined })
+  await replayer.run()
+  await createOutbox({ store: adder }).add(`${provider.url}/hook`, post)
+  await expect.poll(() => provider.received.length, SOON).toBe(1)
+  await replayer.close()
+  await Promise.all([other.close(), adder.close()])
+  await server.stop()
 })

@@ -29,7 +29,7 @@ export function postgresCircuits(
 ): SharedCircuitStore & { readonly link: StoreLink } {
   const { commandTimeoutMs: timeoutMs } = settings
   const by = makeProcessId()
-  const name = `undici_resilience:${db.name}`
+  const name = db.channel
   const link = new StoreLink(name, by)
   const backend = new PostgresCircuitBackend({ db, channel: name, by, timeoutMs })
   let timer: NodeJS.Timeout | undefined

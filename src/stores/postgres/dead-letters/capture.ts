@@ -4,6 +4,7 @@ import { type AddResult, emptyAddResult } from '../../../dead-letter/store/add-r
 import { initialState, isReplayable } from '../../../dead-letter/store/lifecycle.ts'
 import { lastCode } from '../../../dead-letter/store/query/summary.ts'
 import type { AddOptions } from '../../../dead-letter/store/sink.ts'
+import { isSentAtOnce, OUTBOX_ADDED, type OutboxNotice } from '../../outbox-notice.ts'
 import { type PostgresRetention, type Totals, totalsSql } from './retention.ts'
 import { plainJson, plainNames } from './rows.ts'
 import type { DeadLetterTable } from './table.ts'
@@ -19,21 +20,27 @@ interface NewRow {
   readonly bytes: number
 }
 
+interface PostgresCaptureSettings {
+  /** Of the pool. */
+  readonly retention: PostgresRetention
+  /** The transaction is somebody else's: room is made apart from it, and not waited for. */
+  readonly isOthers: boolean
+  /** Where replayers hear of calls of an outbox. */
+  readonly notice: OutboxNotice | undefined
+}
+
 /** Adds records, a batch in one statement. */
 export class PostgresCapture {
   readonly #table: DeadLetterTable
   readonly #retention: PostgresRetention
   readonly #isOthers: boolean
+  readonly #notice: OutboxNotice | undefined
 
-  /**
-   * @param table where is added
-   * @param retention of the pool
-   * @param isOthers the transaction is somebody else's: room is made apart from it, and not waited for
-   */
-  constructor(table: DeadLetterTable, retention: PostgresRetention, { isOthers = false } = {}) {
+  constructor(table: DeadLetterTable, settings: PostgresCaptureSettings) {
     this.#table = table
-    this.#retention = retention
-    this.#isOthers = isOthers
+    this.#retention = settings.retention
+    this.#isOthers = settings.isOthers
+    this.#notice = settings.notice
   }
 
   /** @throws {DeadLetterFormatError} for what could not be read back */
@@ -120,6 +127,11 @@ export class PostgresCapture {
       row.record.request.body ?? null,
       row.record.sealed?.data ?? null,
     ])
+    // told when it is committed, by the server: with a message in the same transaction
+    const isTold = rows.some(({ record }) => isSentAtOnce(record)) && this.#notice?.takeTurn() === true
+    const told = isTold
+      ? `UNION ALL SELECT 'told', pg_notify($${values.push(this.#table.channel)}::text, '${OUTBOX_ADDED}')::text`
+      : ''
     const { entries, counts, now } = this.#table
     const found = await this.#table.query(
       `WITH t AS MATERIALIZED (SELECT ${now} AS now),
@@ -139,7 +151,8 @@ export class PostgresCapture {
        SELECT 'fresh' AS what, id AS value FROM fresh
        UNION ALL SELECT 'totals', ${totalsSql(this.#table)}
        UNION ALL SELECT 'gone', id FROM ${entries}
-         WHERE (SELECT count(*) FROM fresh) < ${rows.length} AND status = 'gone' AND id IN (SELECT meta::jsonb ->> 'id' FROM v)`,
+         WHERE (SELECT count(*) FROM fresh) < ${rows.length} AND status = 'gone' AND id IN (SELECT meta::jsonb ->> 'id' FROM v)
+       ${told}`,
       values,
     )
     const of = (what: string): string[] =>

@@ -29,6 +29,8 @@ export class DeadLetterTable {
   readonly counts: string
   /** The name of the sequence of fences. */
   readonly fences: string
+  /** On which processes tell each other. */
+  readonly channel: string
   /** The server's time, epoch milliseconds: an expression. */
   readonly now: string
 
@@ -38,6 +40,7 @@ export class DeadLetterTable {
     this.entries = `${db.schema}.dead_letters`
     this.counts = `${db.schema}.dead_letter_counts`
     this.fences = `${db.schema}.dead_letter_fence`
+    this.channel = db.channel
     this.now = `(${db.micros} / 1000)`
   }
 

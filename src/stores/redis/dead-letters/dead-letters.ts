@@ -12,6 +12,7 @@ import type { Settlement, SettleResult } from '../../../dead-letter/store/settle
 import type { AddOptions } from '../../../dead-letter/store/sink.ts'
 import type { DeadLetterStats } from '../../../dead-letter/store/stats.ts'
 import type { ClaimResult, DeadLetterPage, DeadLetterStore } from '../../../dead-letter/store/store.ts'
+import { isSentAtOnce, OUTBOX_ADDED, OutboxNotice } from '../../outbox-notice.ts'
 import type { RedisClient } from '../connection.ts'
 import { warnOfEviction } from '../eviction-policy.ts'
 import { ScriptRunner } from '../script-runner.ts'
@@ -49,8 +50,16 @@ export function redisDeadLetters(
   redis: RedisClient,
   prefix: string,
   policy: RedisDeadLettersPolicy,
+  channel?: OutboxChannel,
 ): DeadLetterStore {
-  return new RedisDeadLetters(redis, prefix, policy)
+  return new RedisDeadLetters(redis, prefix, policy, channel)
+}
+
+/** Where processes tell each other of calls in an outbox. */
+interface OutboxChannel {
+  readonly name: string
+  /** Calls `heard` when another process says `message`; returns what ends it. */
+  hear(message: string, heard: () => void): () => void
 }
 
 class RedisDeadLetters implements DeadLetterStore {
@@ -62,9 +71,16 @@ class RedisDeadLetters implements DeadLetterStore {
   /** What the scripts are told: most records, most bytes, and the age from which on they evict, or ''. */
   readonly #bounds: readonly [string, string, string]
   readonly #maxRecords: number
+  readonly #channel: OutboxChannel | undefined
+  readonly #notice: OutboxNotice
   #warned = false
 
-  constructor(redis: RedisClient, prefix: string, policy: RedisDeadLettersPolicy) {
+  constructor(
+    redis: RedisClient,
+    prefix: string,
+    policy: RedisDeadLettersPolicy,
+    channel: OutboxChannel | undefined,
+  ) {
     const { maxRecords, maxBytes, maxAgeMs, timeoutMs } = policy
     const age = maxAgeMs === Infinity ? '' : String(maxAgeMs)
     this.#bounds = [String(maxRecords), String(maxBytes), age]
@@ -74,7 +90,18 @@ class RedisDeadLetters implements DeadLetterStore {
     this.#run = mending((script, args) => this.#runner.run(script, keys, args))
     this.#reader = new RedisDeadLetterReader(this.#run)
     this.#claims = new RedisClaims(this.#run, this.#reader, age)
+    this.#channel = channel
+    this.#notice = new OutboxNotice(() => this.#tellOfOutbox())
     this.#runner.open()
+  }
+
+  async #tellOfOutbox(): Promise<void> {
+    if (this.#channel === undefined) return
+    await (await this.#runner.client()).publish(this.#channel.name, OUTBOX_ADDED)
+  }
+
+  onOutboxAdd(heard: () => void): () => void {
+    return this.#channel?.hear(OUTBOX_ADDED, heard) ?? (() => undefined)
   }
 
   #ready(client: RedisClient): void {
@@ -102,6 +129,8 @@ class RedisDeadLetters implements DeadLetterStore {
       const missing = new Set([...settled, ...refused].map(String))
       for (const { id } of chunk) if (!missing.has(id)) result.kept.push(id)
     }
+    // nobody waits for it, and who may not publish has replayers that look by themselves
+    if (records.some(isSentAtOnce) && this.#notice.takeTurn()) this.#tellOfOutbox().catch(() => undefined)
     return result
   }
 
@@ -142,6 +171,7 @@ class RedisDeadLetters implements DeadLetterStore {
   }
 
   async close(): Promise<void> {
+    this.#notice.close()
     this.#runner.close()
   }
 }
