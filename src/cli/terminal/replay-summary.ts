@@ -2,6 +2,8 @@ import type { ReplaySummary } from '../../dead-letter/replay/summary.ts'
 import { fieldLines } from './table.ts'
 import { durationText } from './time-text.ts'
 
+const MISSING = 'a credential, header, key or query value: see above, and --credentials, --credentials-env'
+
 export function summaryLines(summary: ReplaySummary, dryRun: boolean): string[] {
   const { discarded, later, refused, quarantined, inDoubt, corrupt, leftAlone, otherOrigins } = summary
   const shown = (count: number, what: string): string | undefined =>
@@ -20,7 +22,7 @@ export function summaryLines(summary: ReplaySummary, dryRun: boolean): string[] 
       ['would be sent', String(sent)],
       ['would be discarded', shown(discarded, 'as `decide` said')],
       ['would wait', shown(later, 'for an open circuit: see above')],
-      ['something missing', shown(refused, 'a header, a key or a query value: see above')],
+      ['something missing', shown(refused, MISSING)],
       ['would be quarantined', shown(quarantined, 'forged, or damaged')],
       ['would be in doubt', shown(inDoubt, 'may have arrived, or held by `decide`; see --unknown-delivery')],
       ['cannot be read', shown(corrupt, 'quarantined by a replay')],
@@ -32,7 +34,7 @@ export function summaryLines(summary: ReplaySummary, dryRun: boolean): string[] 
     ['discarded', shown(discarded, 'as `decide` said')],
     ['failed', shown(summary.failed, 'they come back after a wait')],
     ['later', shown(later, 'not taken, and no replay used up: see above')],
-    ['refused', shown(refused, 'something is missing: see above')],
+    ['refused', shown(refused, MISSING)],
     ['quarantined', shown(quarantined, 'replays used up, or refused for good')],
     ['in doubt', shown(inDoubt, 'may have arrived, or held by `decide`; see --unknown-delivery')],
     ['skipped', shown(summary.skipped, 'not their turn any more')],

@@ -162,6 +162,7 @@ export async function replayOne(
     random: Math.random(),
     ownFailure: origins.isOwnFailure(entry, origin),
     outageWaitMs: origins.outageWaitMs(origin, entry, plan),
+    lacks: prepared.request.lacks,
   }
   const judgement = judgeReplay(entry, outcome, facts, plan)
   origins.hear(origin, judgement.origin, judgement.message ?? '', plan)

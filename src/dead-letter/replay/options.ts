@@ -54,7 +54,7 @@ export interface ReplayOptions {
   circuits?: ReplayCircuits
   /**
    * The credentials for an entry, attached after its origin was checked: headers, or `{ headers, query }`. Never stored.
-   * Default: none.
+   * Default: none; an entry whose call had some is then not sent (`missingHeaders`).
    */
   credentials?: (record: DeadLetter) => ReplayCredentials | Promise<ReplayCredentials>
   /** Which entries; evaluated in the store. Default: all that are due. */
@@ -117,7 +117,11 @@ export interface ReplayOptions {
    * `seal`. Default false: an entry without a seal is sent as the store has it, to an allowed origin.
    */
   requireSeal?: boolean
-  /** `send` goes on without headers that were not kept and that `credentials` does not give. Default `refuse`. */
+  /**
+   * What to do with an entry whose call had headers, credentials among them, that were not kept and that `credentials` does
+   * not give. `refuse`: it waits, and says which. `send`: it goes without them; for a dispatcher that adds them itself. A
+   * DELETE that is answered 404 or 410 is then not taken for done. Default `refuse`.
+   */
   missingHeaders?: 'refuse' | 'send'
   /** Entries per run at most. Default: no limit. */
   limit?: number

@@ -177,6 +177,7 @@ class ReplayRun implements LaneWork {
       random: Math.random(),
       ownFailure: origins.isOwnFailure(entry, origin),
       outageWaitMs,
+      lacks: request.lacks,
     }
     const judgement = judgeReplay(entry, outcome, facts, this.#plan)
     if (hasLeft(outcome)) this.#report.summary.sent++

@@ -197,6 +197,25 @@ it('sends nothing in a dry run, and says what would be sent and what is missing'
   expect(await statusOf(plain.id)).toBe('pending')
 })
 
+it('sends no entry without the credential of its call, in a dry run or not, unless it is told to', async () => {
+  provider.replies = [status(404)]
+  const record = recordTo(`${provider.url}/x`, {
+    request: { method: 'DELETE', omittedHeaders: ['authorization'] },
+  })
+  await store.deadLetters.add([record])
+  const refused = new RegExp(`^refused +${record.id} .*the credential "authorization" of the call`, 'm')
+  const rehearsed = await replay(['--all', '--dry-run'])
+  expect(rehearsed).toMatchObject({ code: 1, stdout: expect.stringMatching(refused) as string })
+  expect(rehearsed.stdout).toMatch(/^something missing +1 .*--credentials-env/m)
+  expect(await replay(['--all'])).toMatchObject({ code: 1, stderr: expect.stringMatching(refused) as string })
+  expect(provider.received).toEqual([])
+  expect(await store.deadLetters.get(record.id)).toMatchObject({ status: 'pending', replayCount: 0 })
+  const sent = await replay([record.id, '--missing-headers', 'send'])
+  expect(sent.stderr).toContain('answered 404, without authorization: it may still be there')
+  expect(provider.received).toHaveLength(1)
+  expect(await statusOf(record.id)).toBe('quarantined')
+})
+
 it('ends with 1 when something failed, and the entry comes back later', async () => {
   provider.replies = [status(503), status(404), ok]
   const records = [1, 2, 3].map((n) => recordTo(`${provider.url}/${n}`))

@@ -111,13 +111,14 @@ describe('what is missing', () => {
         },
       }),
     ])
-    expect(await replay()).toMatchObject([
+    expect(await replay({ credentials: () => ({}) })).toMatchObject([
       {
         outcome: 'refused',
         message:
-          'the headers "x-tenant", "x-region" were not kept, the header "x-greeting" cannot be sent as it was kept, ' +
-          'the query parameters "sig", "token" were not kept: give it in `credentials` as `headers` and `query`, ' +
-          'keep it with `redact.keepHeaders`, or seal',
+          'the credential "authorization" of the call is never kept, the headers "x-tenant", "x-region" were not kept, ' +
+          'the header "x-greeting" cannot be sent as it was kept, the query parameters "sig", "token" were not kept: ' +
+          'give it in `credentials` as `headers` and `query`, keep it with `redact.keepHeaders`, seal, or say ' +
+          "`missingHeaders: 'send'` where the dispatcher adds it",
       },
     ])
   })

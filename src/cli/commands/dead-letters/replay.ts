@@ -31,7 +31,8 @@ const examples = `
 Entries are sent again to the origins of --allow-origin and to no others; redirects are not followed. Without ids, those
 that are pending and due are sent; with ids, or with --status in-doubt or quarantined, those too that wait for a person.
 
-Credentials are not in the store. They come from a module, or from the environment, bound to an origin:
+Credentials are not in the store, and an entry whose call had one is not sent without. They come from a module, or from
+the environment, bound to an origin:
   --credentials ./creds.mjs      export default (record) => ({ authorization: \`Bearer \${process.env.TOKEN}\` })
                                  export const seal = { current: 'k1', keys: { k1: process.env.SEAL_KEY } }
                                  export const decide = (record) => 'send' // or 'discard', 'hold': asked just before
@@ -43,11 +44,13 @@ Ctrl-C ends it: nothing more is sent, what is being sent is finished and recorde
 Exit codes: 0 all were taken, 1 some were not, 2 wrong arguments, 3 store unreachable, 130 interrupted.
 
 Examples:
-  $ undici-resilience dead-letters replay --all --allow-origin https://api.hubapi.com --dry-run
+  $ undici-resilience dead-letters replay --all --allow-origin https://api.hubapi.com \\
+      --credentials-env https://api.hubapi.com=authorization:HUBSPOT_AUTH --dry-run
   $ undici-resilience dead-letters replay --reason circuit-open --from 2h \\
       --allow-origin https://api.hubapi.com \\
       --credentials-env https://api.hubapi.com=authorization:HUBSPOT_AUTH --rate 5
-  $ undici-resilience dead-letters replay 0193a5c2-7d1e-7a3b-9c4d-5e6f708192a3 --allow-origin https://api.hubapi.com
+  $ undici-resilience dead-letters replay 0193a5c2-7d1e-7a3b-9c4d-5e6f708192a3 \\
+      --allow-origin https://api.hubapi.com --credentials ./creds.mjs
 `
 
 export function addReplayCommand(parent: Command, context: CommandContext): void {
@@ -74,7 +77,10 @@ export function addReplayCommand(parent: Command, context: CommandContext): void
       ).choices(['hold', 'replay']),
     )
     .addOption(
-      new Option('--missing-headers <what>', 'without headers that were not kept and nobody gives')
+      new Option(
+        '--missing-headers <what>',
+        'without headers, credentials too, that were not kept and nobody gives',
+      )
         .choices(['refuse', 'send'])
         .default('refuse'),
     )

@@ -27,6 +27,8 @@ export interface ReplayFacts {
   readonly ownFailure: boolean
   /** How long the origin is left alone after it failed, in milliseconds. */
   readonly outageWaitMs: number
+  /** Headers of the call that the request went without. */
+  readonly lacks: readonly string[]
 }
 
 /** What an outcome says of its origin, for the entries that wait for the same one. */
@@ -145,7 +147,10 @@ class Judge {
       (statusCode === 404 || statusCode === 410) &&
       kind !== 'transient'
     ) {
-      return this.#done('already-gone', statusCode)
+      const { lacks } = this.#facts
+      if (lacks.length === 0) return this.#done('already-gone', statusCode)
+      // what is there may be hidden from strangers
+      return this.#refused(failed, `refused: ${answered}, without ${lacks.join(', ')}: it may still be there`)
     }
     if (mayBeInProgress(statusCode, verdict) && this.#mayBeWorkedOn(statusCode)) {
       return {
@@ -169,8 +174,12 @@ class Judge {
       statusCode >= 300 && statusCode < 400
         ? `redirected with ${statusCode}, which a replay does not follow`
         : `refused: ${answered}`
+    return this.#refused(failed, note)
+  }
+
+  #refused(replay: DeadLetterReplay, note: string): Judgement {
     return {
-      settlement: { outcome: 'quarantined', replay: { ...failed, outcome: 'refused' }, note },
+      settlement: { outcome: 'quarantined', replay: { ...replay, outcome: 'refused' }, note },
       reason: 'refused',
       message: note,
       origin: { says: 'up' },

@@ -1,9 +1,9 @@
 import { isPathRedacted, REDACTED } from '../../../http/secrets/redacted-url.ts'
 import { bodyFault, headerFault, isLatin1, methodFault, urlFault } from '../../../http/sendable-request.ts'
-import { isDispensable } from '../../record/kept-headers.ts'
 import type { DeadLetter } from '../../record/record.ts'
 import { isCredentialHeader, isTransportHeader } from '../../record/redaction/headers.ts'
 import { SealError, type Seal, type SealedRequest } from '../../record/sealing.ts'
+import { missingOf, missingText } from './missing.ts'
 
 /** What `credentials` gives back for an entry: headers, or headers and query parameters. */
 export type ReplayCredentials =
@@ -16,6 +16,8 @@ export interface ReplayRequest {
   readonly method: string
   readonly headers: Record<string, string | string[]>
   readonly body: Uint8Array | undefined
+  /** Headers of the call, in lower case, without which it is sent since `missingHeaders: 'send'` says so. */
+  readonly lacks: readonly string[]
 }
 
 /** The entry must not be sent. */
@@ -76,7 +78,7 @@ export function replayRequest(
   if (sealed === undefined && isPathRedacted(entry.request.url)) {
     throw new ReplayRefusedError('its path was redacted', true)
   }
-  const missingQuery = sealed === undefined ? withQuery(url, entry.request.redactedQuery ?? [], query) : []
+  const missingQuery = sealed === undefined ? withQuery(url, query) : []
   const headers = Object.create(null) as ReplayRequest['headers']
   const unsendable: string[] = []
   for (const [name, value] of [
@@ -96,49 +98,14 @@ export function replayRequest(
     }
     headers[name.toLowerCase()] = value
   }
-  const omitted = rules.requireHeaders ? (entry.request.omittedHeaders ?? []) : []
-  refuseIncomplete({
-    // a missing credential is answered by the server with 401; any other header may change what the request does
-    headers: omitted.filter(
-      (name) => !(name in headers) && !isCredentialHeader(name) && !isDispensable(name),
-    ),
-    unsendable: rules.requireHeaders ? unsendable.filter((name) => !(name in headers)) : [],
-    query: missingQuery,
-  })
-  return { url, method: entry.request.method, headers, body: checkedBody(entry, sealed) }
+  const missing = missingOf(entry, headers, { unsendable, query: missingQuery })
+  const refused = missingText(rules.requireHeaders ? missing : { ...noHeaders, query: missingQuery })
+  if (refused !== undefined) throw new ReplayRefusedError(refused, false)
+  const lacks = [...missing.credentials, ...missing.headers, ...missing.unsendable]
+  return { url, method: entry.request.method, headers, body: checkedBody(entry, sealed), lacks }
 }
 
-interface Missing {
-  readonly headers: readonly string[]
-  /** Kept, with characters that cannot be sent. */
-  readonly unsendable: readonly string[]
-  readonly query: readonly string[]
-}
-
-/** All that is missing in one message, so that nobody learns of it one replay after the other. */
-function refuseIncomplete({ headers, unsendable, query }: Missing): void {
-  const parts = [
-    listed(headers, 'the header', 'was not kept', 'were not kept'),
-    listed(unsendable, 'the header', 'cannot be sent as it was kept', 'cannot be sent as they were kept'),
-    listed(query, 'the query parameter', 'was not kept', 'were not kept'),
-  ].filter((part) => part !== undefined)
-  if (parts.length === 0) return
-  const ways = [
-    query.length === 0
-      ? 'in `credentials`'
-      : headers.length + unsendable.length === 0
-        ? 'in `credentials` as `query`'
-        : 'in `credentials` as `headers` and `query`',
-    ...(headers.length === 0 ? [] : ['keep it with `redact.keepHeaders`']),
-  ]
-  throw new ReplayRefusedError(`${parts.join(', ')}: give it ${ways.join(', ')}, or seal`, false)
-}
-
-function listed(names: readonly string[], what: string, one: string, many: string): string | undefined {
-  if (names.length === 0) return undefined
-  const shown = names.map((name) => JSON.stringify(name)).join(', ')
-  return names.length === 1 ? `${what} ${shown} ${one}` : `${what}s ${shown} ${many}`
-}
+const noHeaders = { credentials: [], headers: [], unsendable: [] }
 
 /** Both forms of credentials as one. */
 export function splitCredentials(credentials: ReplayCredentials): {
@@ -177,8 +144,8 @@ function opened(entry: DeadLetter, { seal, requireSeal }: ReplayRules): SealedRe
 }
 
 /** Puts the values in; returns the names of those that nobody gives. */
-function withQuery(url: URL, redacted: readonly string[], query: Readonly<Record<string, string>>): string[] {
-  if (redacted.length === 0) return []
+function withQuery(url: URL, query: Readonly<Record<string, string>>): string[] {
+  if (!url.search.includes(REDACTED)) return []
   const missing = new Set<string>()
   // the URL parser leaves brackets in a query as they are
   const parts = url.search
@@ -188,8 +155,9 @@ function withQuery(url: URL, redacted: readonly string[], query: Readonly<Record
       const equals = part.indexOf('=')
       const name = part.slice(0, equals)
       if (equals === -1 || part.slice(equals + 1) !== REDACTED) return part
-      if (!Object.hasOwn(query, name)) missing.add(name)
-      return `${name}=${encodeURIComponent(query[name] ?? '')}`
+      const value = Object.hasOwn(query, name) ? query[name]! : ''
+      if (value === '') missing.add(name)
+      return `${name}=${encodeURIComponent(value)}`
     })
   url.search = parts.join('')
   return [...missing]

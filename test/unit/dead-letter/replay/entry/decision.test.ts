@@ -21,6 +21,7 @@ const facts: ReplayFacts = {
   random: 0.5,
   ownFailure: false,
   outageWaitMs: OUTAGE,
+  lacks: [],
 }
 
 const judge = (
@@ -198,6 +199,17 @@ describe('a replay with an answer', () => {
       'failed',
     )
   })
+
+  it.each([404, 410])(
+    'of %i to a DELETE that went without a header of its call says nothing',
+    (statusCode) => {
+      const judged = judge({ request: { method: 'DELETE' } }, response(statusCode), {
+        lacks: ['authorization'],
+      })
+      const note = `refused: answered ${statusCode}, without authorization: it may still be there`
+      expect(judged).toMatchObject({ settlement: { outcome: 'quarantined', note }, reason: 'refused' })
+    },
+  )
 
   it('of 5xx uses up a replay of an entry that fails alone, and the last one quarantines it', () => {
     expect(judge(put, response(500), { ownFailure: true })).toMatchObject({
