@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Checks, duration, oneOf, optional } from '../checks.ts'
+import { isIdempotencyKey } from '../http/idempotency-key.ts'
 import { booleanOption, functionOption, stringOption } from '../options.ts'
 import type { Call } from './call.ts'
 
@@ -71,7 +72,7 @@ export function runOutsideCallScope<T>(run: () => T): T {
 
 /** The options of one call, but for those of its retries, which the retry room knows. */
 export const callChecks: Checks<Omit<CallOptions, 'retry'>, Omit<CallOptions, 'retry'>> = {
-  idempotencyKey: optional(headerValueOption),
+  idempotencyKey: optional(idempotencyKeyOption),
   labels: optional(labelsOption),
   deadLetter: optional(onlyFalseOption),
   orderingKey: optional(stringOption),
@@ -89,13 +90,14 @@ export function onlyFalseOption(name: string, value: unknown): false {
   return false
 }
 
-/** A string that may stand in a header (RFC 9110, 5.5: visible ASCII here, since providers compare keys byte by byte). */
-export function headerValueOption(name: string, value: unknown): string {
+/** A key as it may stand in a header (RFC 9110, 5.5: visible ASCII here, since providers compare keys byte by byte). */
+export function idempotencyKeyOption(name: string, value: unknown): string {
   const text = stringOption(name, value)
   if (!/^[\x21-\x7e]+$/.test(text)) {
     throw new RangeError(`\`${name}\` must be visible ASCII without spaces, got ${JSON.stringify(text)}`)
   }
-  return text
+  if (isIdempotencyKey(text)) return text
+  throw new RangeError(`\`${name}\` must be a key of this call alone, got ${JSON.stringify(text)}`)
 }
 
 export function labelsOption(name: string, value: unknown): Record<string, string> {

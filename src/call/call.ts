@@ -1,7 +1,8 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import type { Delivery } from '../http/delivery.ts'
-import { headerValue, withHeader } from '../http/headers.ts'
+import { withHeader } from '../http/headers.ts'
+import { idempotencyKeyIn } from '../http/idempotency-key.ts'
 import { requestUrl } from '../http/request-url.ts'
 import { redactUrl, type UrlRules } from '../http/secrets/redacted-url.ts'
 import { steadyNow } from '../time/clock.ts'
@@ -139,9 +140,9 @@ export abstract class Call extends AsyncResource {
     this.own.deadLetterId = id
   }
 
-  /** The value of the Idempotency-Key header, whoever set it. */
+  /** The key in the Idempotency-Key header, whoever set it. */
   get idempotencyKey(): string | undefined {
-    return this.facts?.idempotencyKey ?? headerValue(this.options.headers, 'idempotency-key')
+    return this.facts?.idempotencyKey ?? idempotencyKeyIn(this.options.headers)
   }
 
   private get own(): CallFacts {
@@ -156,7 +157,7 @@ export abstract class Call extends AsyncResource {
     return this.repeatableRule === undefined ? undefined : (this.own.repeatable ??= this.repeatableRule(this))
   }
 
-  /** Adds the header for all attempts, unless the caller sends one already. */
+  /** Sets the header for all attempts, unless the caller sends a key already. */
   setIdempotencyKey(key: string): void {
     if (this.idempotencyKey !== undefined) return
     this.own.idempotencyKey = key

@@ -91,11 +91,18 @@ export function rereadableHeaders(headers: RequestHeaders): RequestHeaders {
   return pairs.flatMap(([name, value]) => [...expanded(name, value)].flat())
 }
 
-/** The headers and one more, in the form that they came in where undici can take it. */
+/** The headers with this one in place of any of its name, in the form that they came in where undici can take it. */
 export function withHeader(headers: RequestHeaders, name: string, value: string): RequestHeaders {
   if (headers === null || headers === undefined) return { [name]: value }
   if (typeof headers !== 'object') return headers
-  if (Array.isArray(headers)) return [...headers, name, value]
-  if (isIterable(headers)) return [...eachHeader(headers)].flat().concat(name, value)
-  return { ...headers, [name]: value }
+  if (Array.isArray(headers)) {
+    const others = headers.filter((_, at) => !isNamed(String(headers[at - (at % 2)]), name))
+    return [...others, name, value]
+  }
+  if (isIterable(headers)) {
+    const others = [...eachHeader(headers)].filter(([other]) => !isNamed(other, name))
+    return others.flat().concat(name, value)
+  }
+  const others = Object.entries(headers).filter(([other]) => !isNamed(other, name))
+  return { ...Object.fromEntries(others), [name]: value } as RequestHeaders
 }

@@ -9,7 +9,7 @@ import type { HearAnswer, RetryContext } from './context.ts'
 import { firstTurn } from './failure/failed-attempt.ts'
 import { makeLookForOthers } from './failure/other-retries.ts'
 import { RetryHandler } from './handler.ts'
-import { giveIdempotencyKey, isRepeatableCall } from './idempotency.ts'
+import { giveIdempotencyKey, isRepeatableCall, makeLookForNoKey } from './idempotency.ts'
 import { retryChecks, type RetryOptions, type RetryPolicy } from './options.ts'
 
 /** Options of `retry` used by itself. */
@@ -57,6 +57,7 @@ export function retryInterceptor(
   const waits = new Waits(integration)
   const budgets = policy.budget === false ? undefined : new RetryBudgets(policy.budget)
   const lookForOthers = makeLookForOthers()
+  const lookForNoKey = makeLookForNoKey()
   const layer = interceptor(integration, (next) => {
     const contextOf = (policy: RetryPolicy): RetryContext => ({
       policy,
@@ -66,7 +67,11 @@ export function retryInterceptor(
       hearAnswer,
       lookForOthers,
       budgets: policy.budget === false ? undefined : budgets,
-      isRepeatable: (call) => isRepeatableCall(policy, call, reporter),
+      isRepeatable: (call) => {
+        const repeatable = isRepeatableCall(policy, call, reporter)
+        if (!repeatable) lookForNoKey(call)
+        return repeatable
+      },
     })
     const standard = contextOf(policy)
     return (attempt, callOptions, handler) => {

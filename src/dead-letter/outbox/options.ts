@@ -1,4 +1,4 @@
-import { headerValueOption, labelsOption } from '../../call/call-options.ts'
+import { idempotencyKeyOption, labelsOption } from '../../call/call-options.ts'
 import { type Checks, optional, withDefault } from '../../checks.ts'
 import { integerOption, integrationOption, shown, stringOption } from '../../options.ts'
 import { storeOption } from '../../store.ts'
@@ -60,7 +60,7 @@ export interface OutboxAddPolicy extends Omit<OutboxAddOptions, 'notBefore'> {
 }
 
 export const addChecks: Checks<OutboxAddOptions, OutboxAddPolicy> = {
-  idempotencyKey: optional(headerValueOption),
+  idempotencyKey: optional(idempotencyKeyOption),
   orderingKey: optional(stringOption),
   labels: optional(labelsOption),
   notBefore: optional((name, value) => {

@@ -1,6 +1,7 @@
 import type { CapturedBody } from '../../call/body/request-body.ts'
 import type { CallRequest } from '../../call/call-request.ts'
 import { resolveOptions } from '../../checks.ts'
+import { idempotencyKeyIn } from '../../http/idempotency-key.ts'
 import { methodFault, urlFault } from '../../http/sendable-request.ts'
 import { headersOption, shown } from '../../options.ts'
 import { recordOfCall } from '../capture/record-of-call.ts'
@@ -156,7 +157,7 @@ async function outboxRecord(
       outcome: { kind: 'error', error, code: error.code, delivery: 'not-sent' },
       responseBody: undefined,
       repeatable: undefined,
-      idempotencyKey: given.idempotencyKey ?? request.headers.get('idempotency-key') ?? undefined,
+      idempotencyKey: given.idempotencyKey ?? idempotencyKeyIn(request.headers as never),
       orderingKey,
       labels: given.labels === undefined ? policy.labels : { ...policy.labels, ...given.labels },
     },

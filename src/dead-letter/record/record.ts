@@ -1,5 +1,6 @@
 import { givenUpReasons } from '../../call/call-record.ts'
 import type { Delivery } from '../../http/delivery.ts'
+import { isIdempotencyKey } from '../../http/idempotency-key.ts'
 import { isIdempotentMethod } from '../../http/idempotent-methods.ts'
 
 /**
@@ -172,6 +173,13 @@ export type ClaimedDeadLetter = DeadLetter & {
   readonly leaseUntil: number
 }
 
+/** Its key, where what is written there is one: a store or a queue may have been filled by others. */
+export function idempotencyKeyOf({
+  idempotencyKey,
+}: Pick<DeadLetterRecord, 'idempotencyKey'>): string | undefined {
+  return isIdempotencyKey(idempotencyKey) ? idempotencyKey : undefined
+}
+
 /**
  * Whether sending it a second time is harmless: by its idempotency key, by what the retry layer said of it, or else by
  * its method. The one rule of replays, and of leases that lapse while sending.
@@ -180,7 +188,7 @@ export function isRepeatable(
   record: Pick<DeadLetterRecord, 'idempotencyKey' | 'repeatable' | 'request'>,
 ): boolean {
   return (
-    record.idempotencyKey !== undefined || (record.repeatable ?? isIdempotentMethod(record.request.method))
+    idempotencyKeyOf(record) !== undefined || (record.repeatable ?? isIdempotentMethod(record.request.method))
   )
 }
 

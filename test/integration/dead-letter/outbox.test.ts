@@ -185,6 +185,10 @@ describe('a call that is added to the outbox', () => {
       })
     await give()
     expect(await store.deadLetters.get(unsure)).toMatchObject({ status: 'in-doubt' })
+    const empty = { ...post, headers: { 'idempotency-key': '' } }
+    const unkeyed = await outbox.add(`${provider.url}/a`, empty)
+    await give()
+    expect(await store.deadLetters.get(unkeyed)).toMatchObject({ status: 'in-doubt' })
     const keyed = await outbox.add(`${provider.url}/b`, post, { idempotencyKey: 'k' })
     await give()
     expect(await store.deadLetters.get(keyed)).toMatchObject({ status: 'pending' })

@@ -72,6 +72,28 @@ describe('what is retried', () => {
     expect(ofGet).toBeUndefined()
   })
 
+  it.each(['', 'undefined', 'null'])('not a POST whose key is %j', async (key) => {
+    provider.replies = [reset, ok]
+    const headers = { 'idempotency-key': key }
+    await expect(send({ method: 'POST', body: 'x', headers })).rejects.toThrow()
+    expect(provider.received).toHaveLength(1)
+  })
+
+  it('not a POST whose key is the word for a missing one, and says so once', async () => {
+    const warned: string[] = []
+    const onWarning = ({ message }: Error): void => void warned.push(message)
+    process.on('warning', onWarning)
+    try {
+      provider.replies = [status(503), status(503)]
+      const headers = { 'idempotency-key': String(undefined) }
+      for (let n = 0; n < 2; n++) await send({ method: 'POST', body: 'x', headers })
+      await new Promise(setImmediate)
+    } finally {
+      process.off('warning', onWarning)
+    }
+    expect(warned).toEqual([expect.stringMatching(/sends the word "undefined" as its idempotency key/)])
+  })
+
   it('a POST that the user says is only a search', async () => {
     dispatcher = new Agent().compose(
       retry({ ...quick, isIdempotent: ({ path }) => path.endsWith('/search') }),
@@ -193,6 +215,8 @@ describe('per-call options', () => {
     [{ retry: { maxAttempts: 0 } }, '`retry.maxAttempts` must be an integer >= 1, got 0'],
     [{ idempotencyKey: 'a b' }, '`idempotencyKey` must be visible ASCII without spaces, got "a b"'],
     [{ idempotencyKey: 'a\r\nx: y' }, 'visible ASCII'],
+    [{ idempotencyKey: '' }, '`idempotencyKey` must be a non-empty string'],
+    [{ idempotencyKey: 'undefined' }, '`idempotencyKey` must be a key of this call alone, got "undefined"'],
     [{ deadLetter: true }, '`deadLetter` must be false or left out, got true'],
     [{ labels: { a: 1 } }, '`labels.a` must be a string, got 1'],
     [{ orderingKey: '' }, '`orderingKey` must be a non-empty string, got ""'],

@@ -19,6 +19,8 @@ export const requests = [
   ['a PUT', put, true],
   ['a POST', post, false],
   ['a POST with a key', { ...post, idempotencyKey: 'k' }, true],
+  ['a POST with an empty key', { ...post, idempotencyKey: '' }, false],
+  ['a POST with the word for a missing key', { ...post, idempotencyKey: 'undefined' }, false],
   ['a POST that the retry layer may repeat', { ...post, repeatable: true }, true],
   ['a PUT that the retry layer must not repeat', { ...put, repeatable: false }, false],
   ['a PUT that it must not repeat, with a key', { ...put, repeatable: false, idempotencyKey: 'k' }, true],

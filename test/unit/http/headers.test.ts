@@ -33,6 +33,18 @@ describe('headers of a request', () => {
     expect([...eachHeader(headers)]).toEqual(before)
   })
 
+  it.each(forms)('have one header replaced in %s, whatever its case', (_form, headers) => {
+    expect([...eachHeader(withHeader(headers, 'b', 'k'))]).toEqual([
+      ['A', '1'],
+      ['b', 'k'],
+    ])
+    expect([...eachHeader(withHeader(headers, 'a', 'k'))]).toEqual([
+      ['b', '2'],
+      ['b', '3'],
+      ['a', 'k'],
+    ])
+  })
+
   it('may be missing altogether', () => {
     for (const none of [null, undefined]) {
       expect([...eachHeader(none as never)]).toEqual([])

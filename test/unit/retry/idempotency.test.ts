@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Call } from '../../../src/call/call.ts'
 import { FrontDesk } from '../../../src/call/desk/front-desk.ts'
 import { resolveOptions } from '../../../src/checks.ts'
-import { headerValue } from '../../../src/http/headers.ts'
+import { eachHeader, headerValue } from '../../../src/http/headers.ts'
 import { idempotentMethods } from '../../../src/http/idempotent-methods.ts'
 import { giveIdempotencyKey, isRepeatableCall } from '../../../src/retry/idempotency.ts'
 import { retryChecks, type RetryOptions } from '../../../src/retry/options.ts'
@@ -122,6 +122,7 @@ describe('the idempotency key of a call', () => {
     ],
     ['makes one that no header can hold', () => 'a\r\nb'],
     ['makes one of another type', () => 7 as unknown as string],
+    ['makes the word for one that is missing', () => String(undefined)],
   ])('is none when the function %s: the call goes on without', (_what, idempotencyKey) => {
     error.mockClear()
     expect(keyOf({ idempotencyKey }, call('POST'))).toBeUndefined()
@@ -135,4 +136,28 @@ describe('the idempotency key of a call', () => {
   ])('is left alone where the caller sends one: %s', (_what, headers) => {
     expect(keyOf({ idempotencyKey: true }, call('POST', headers))).toBe('mine')
   })
+
+  it.each(['', ' ', '""', 'undefined', 'null', '"undefined"'])(
+    'is made in place of a header that holds none: %j',
+    (value) => {
+      const headers = { 'Idempotency-Key': value, accept: '*/*' }
+      for (const form of [
+        headers,
+        Object.entries(headers).flat(),
+        new Map(Object.entries(headers)) as never,
+      ]) {
+        const one = call('POST', form)
+        expect(one.idempotencyKey).toBeUndefined()
+        giveIdempotencyKey(
+          resolveOptions('retry', retryChecks, { idempotencyKey: () => 'made' }),
+          one,
+          reporter,
+        )
+        expect([...eachHeader(one.options.headers)]).toEqual([
+          ['accept', '*/*'],
+          ['idempotency-key', 'made'],
+        ])
+      }
+    },
+  )
 })

@@ -1,7 +1,12 @@
 import { isCallersOwn, isMalformedRequest } from '../../../http/delivery.ts'
 import { isUnanswered, mayBeInProgress } from '../../../http/in-progress.ts'
 import { isCircuitFailure, responseOutcome, transientStatusCodes } from '../../../http/outcome.ts'
-import { isRepeatable, type DeadLetter, type DeadLetterReplay } from '../../record/record.ts'
+import {
+  type DeadLetter,
+  type DeadLetterReplay,
+  idempotencyKeyOf,
+  isRepeatable,
+} from '../../record/record.ts'
 import type { Settlement } from '../../store/settlement.ts'
 import { mayHaveArrivedAt } from './hold-back.ts'
 import type { ReplayOutcome } from './outcome.ts'
@@ -275,12 +280,12 @@ class Judge {
 
   /** An answer that says so again and again is no longer believed: a conflict is one. */
   #mayBeWorkedOn(statusCode: number): boolean {
-    const { history, replays, idempotencyKey } = this.#entry
+    const { history, replays } = this.#entry
     if (replays.filter((one) => one.statusCode === statusCode).length >= this.#policy.maxReplays) return false
     if (statusCode === 425) return true
     const unanswered =
       mayHaveArrivedAt(this.#entry) !== undefined || [...history, ...replays].some(isUnanswered)
-    return idempotencyKey !== undefined && unanswered
+    return idempotencyKeyOf(this.#entry) !== undefined && unanswered
   }
 }
 

@@ -1,4 +1,4 @@
-import { isRepeatable, type DeadLetter } from '../../record/record.ts'
+import { type DeadLetter, idempotencyKeyOf, isRepeatable } from '../../record/record.ts'
 import type { Settlement } from '../../store/settlement.ts'
 
 export interface HoldRules {
@@ -15,9 +15,10 @@ export function holdBack(
   if (unknownDelivery === 'replay' || isRepeatable({ ...entry, idempotencyKey: undefined })) return undefined
   const since = mayHaveArrivedAt(entry)
   if (since === undefined) return undefined
-  if (entry.idempotencyKey !== undefined && now - since <= idempotencyKeyLifetimeMs) return undefined
+  const key = idempotencyKeyOf(entry)
+  if (key !== undefined && now - since <= idempotencyKeyLifetimeMs) return undefined
   const why =
-    entry.idempotencyKey === undefined
+    key === undefined
       ? 'has no idempotency key'
       : `its idempotency key was first sent over ${idempotencyKeyLifetimeMs} ms ago, so the provider may have forgotten it`
   return {
@@ -30,7 +31,7 @@ export function holdBack(
 /** When it first may have arrived without an answer, in an attempt or in a replay. */
 export function mayHaveArrivedAt(entry: DeadLetter): number | undefined {
   if (entry.delivery === 'unknown') return entry.firstAttemptAt ?? entry.timestamp
-  if (entry.idempotencyKey === undefined) return undefined
+  if (idempotencyKeyOf(entry) === undefined) return undefined
   return entry.replays.find(
     ({ outcome, statusCode }) => outcome === 'lapsed' || (outcome === 'failed' && statusCode === undefined),
   )?.at

@@ -1,6 +1,6 @@
 import { isPathRedacted, REDACTED } from '../../../http/secrets/redacted-url.ts'
 import { bodyFault, headerFault, isLatin1, methodFault, urlFault } from '../../../http/sendable-request.ts'
-import type { DeadLetter } from '../../record/record.ts'
+import { type DeadLetter, idempotencyKeyOf } from '../../record/record.ts'
 import { isCredentialHeader, isTransportHeader } from '../../record/redaction/headers.ts'
 import { SealError, type Seal, type SealedRequest } from '../../record/sealing.ts'
 import { missingOf, missingText } from './missing.ts'
@@ -87,9 +87,10 @@ export function replayRequest(
   ]) {
     if (!take(headers, name, value)) unsendable.push(name.toLowerCase())
   }
-  if (entry.idempotencyKey !== undefined) {
+  const key = idempotencyKeyOf(entry)
+  if (key !== undefined) {
     const name = entry.idempotencyHeader ?? 'idempotency-key'
-    if (!take(headers, name, entry.idempotencyKey)) unsendable.push(name)
+    if (!take(headers, name, key)) unsendable.push(name)
   }
   for (const [name, value] of Object.entries(added)) {
     refuse('the credential header', headerFault(name, value), false)
