@@ -12,12 +12,21 @@ import {
   tripIfDue,
 } from './machine/machine.ts'
 import type { CircuitPolicy } from './machine/policy.ts'
-import { createMachine, type Machine, type Step, type View, viewOf } from './machine/state.ts'
+import {
+  createMachine,
+  type Machine,
+  type Override,
+  stateUnder,
+  type Step,
+  strongerOverride,
+  type View,
+  viewOf,
+} from './machine/state.ts'
 import { changePolicy, copyView } from './machine/transitions.ts'
 import { addCounts, countSuccess, sumsOf } from './machine/window.ts'
 import type { CircuitLink } from './shared/link.ts'
 import type { SharedState } from './shared/shared-state.ts'
-import type { CircuitSnapshot } from './store.ts'
+import { type CircuitSnapshot, snapshotOf } from './store.ts'
 
 /** What a circuit needs of the store that made it. */
 export interface CircuitHost {
@@ -51,6 +60,12 @@ export class Circuit {
   claimed = true
   /** Its store has forgotten it: the next call of the key gets another one. */
   evicted = false
+  /** An operator override of its own, or of the circuit above it: who is isolated by either is refused. */
+  override: Override | undefined
+  /** The circuit of the origin, where this one is of a credential there. */
+  above: Circuit | undefined
+  /** The circuits of the credentials at its origin. */
+  readonly beneath = new Set<Circuit>()
   /** Present while a shared store stands behind it. */
   readonly shared: SharedState | undefined
   policy: CircuitPolicy
@@ -79,6 +94,13 @@ export class Circuit {
     this.lastUsedAt = host.clock.now()
   }
 
+  /** What an operator does to the origin holds here too. */
+  standUnder(above: Circuit): void {
+    this.above = above
+    above.beneath.add(this)
+    this.#settle()
+  }
+
   /** The clock that everything here is measured on. */
   get clock(): Scheduler {
     return this.#host.clock
@@ -96,10 +118,10 @@ export class Circuit {
 
   /** For a call that did not find `passing`. Asynchronous only where a shared store has to grant a probe; never rejects. */
   admit(now: number): Admission | Promise<Admission> {
-    const { phase, override } = this.machine
+    const { phase } = this.machine
     this.lastUsedAt = Math.max(this.lastUsedAt, now)
     if (this.passing) return go
-    if (override === 'isolated') return refuse(this.policy.timeoutMs)
+    if (this.override === 'isolated') return refuse(this.policy.timeoutMs)
     if (phase.state === 'open' && now < phase.until) return refuse(phase.until - now)
     const { shared } = this
     if (shared !== undefined && this.#link !== undefined && !shared.degraded) {
@@ -117,7 +139,7 @@ export class Circuit {
 
   /** A success of an attempt that was admitted under `generation`. */
   succeeded(generation: number): void {
-    if (generation !== this.generation || this.machine.override !== undefined) return
+    if (generation !== this.generation || this.override !== undefined) return
     countSuccess(this.machine.window, this.lastUsedAt)
     const { shared } = this
     if (shared === undefined || shared.degraded) return
@@ -137,7 +159,7 @@ export class Circuit {
 
   #count(generation: number, total: number, failed: number, slow: number): void {
     // not passing: the body of a probe broke, whose success has counted already
-    if (generation !== this.generation || !this.passing || this.machine.override !== undefined) return
+    if (generation !== this.generation || !this.passing || this.override !== undefined) return
     const now = this.#host.clock.now()
     const { machine, shared } = this
     this.lastUsedAt = Math.max(this.lastUsedAt, now)
@@ -155,7 +177,7 @@ export class Circuit {
   takeOver(): void {
     const now = this.#host.clock.now()
     const { failed, slow } = sumsOf(this.machine.window, now)
-    if (this.passing && this.machine.override === undefined && failed + slow > 0) this.#tripHere(now)
+    if (this.passing && this.override === undefined && failed + slow > 0) this.#tripHere(now)
   }
 
   #tripHere(now: number): void {
@@ -243,23 +265,7 @@ export class Circuit {
   }
 
   snapshot(): CircuitSnapshot {
-    const { machine, shared } = this
-    const now = this.#host.clock.now()
-    const here = sumsOf(machine.window, now)
-    const sums = shared !== undefined && this.#linked ? shared.sums(here, now, this.policy) : here
-    const { phase, override } = machine
-    return {
-      key: this.key,
-      state: phase.state,
-      ...(override === undefined ? {} : { override }),
-      ...(phase.state === 'open' && override === undefined
-        ? { retryAfterMs: Math.max(0, Math.ceil(phase.until - now)) }
-        : {}),
-      failures: sums.failed,
-      requests: sums.total,
-      epoch: machine.epoch,
-      degraded: shared?.degraded ?? false,
-    }
+    return snapshotOf(this, this.#host.clock.now())
   }
 
   /** After anything that may have been a transition. */
@@ -268,11 +274,24 @@ export class Circuit {
     if (machine.epoch === this.#seenEpoch) return
     this.#seenEpoch = machine.epoch
     this.generation += 1
-    this.passing =
-      machine.override === 'forced-closed' ||
-      (machine.override === undefined && machine.phase.state === 'closed')
+    this.#settle()
     this.shared?.newRound()
     this.#line?.wake()
+    for (const circuit of this.beneath) circuit.#inherit()
     this.#host.moved(this, from, here)
+  }
+
+  /** The circuit above has moved. */
+  #inherit(): void {
+    const before = this.override
+    this.#settle()
+    if (this.override === before) return
+    this.generation += 1
+    this.#line?.wake()
+  }
+
+  #settle(): void {
+    this.override = strongerOverride(this.machine.override, this.above?.override)
+    this.passing = stateUnder(this.override, this.machine.phase) === 'closed'
   }
 }

@@ -6,10 +6,13 @@ import type { CircuitStore } from './store.ts'
 /** Circuits of this process alone: everything happens synchronously, nothing outlives the process, no timers. */
 export function localCircuits(maxCircuits: number, clock: Scheduler = systemScheduler): CircuitStore {
   const registry = new CircuitRegistry({ maxCircuits, clock })
-  const control = (key: string, action: ControlAction): Promise<void> => {
-    registry.anyCircuit(key).control(action)
-    return Promise.resolve()
-  }
+  const control = (key: string, action: ControlAction): Promise<void> =>
+    new Promise((resolve) => {
+      const circuit = registry.anyCircuit(key)
+      circuit.control(action)
+      if (action === 'reset') for (const one of circuit.beneath) one.control(action)
+      resolve()
+    })
   return {
     circuit: (key, policy, log) => registry.circuit(key, policy, log),
     state: (key) => registry.state(key),

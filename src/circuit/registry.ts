@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { originOfUrlKey, scopeOf, spelledKey } from '../http/scope.ts'
 import {
   channels,
   type CircuitChangedEvent,
@@ -61,27 +62,35 @@ export class CircuitRegistry implements CircuitHost {
     return circuit
   }
 
-  /** For an operator override of a key that no breaker may have used yet. */
-  anyCircuit(key: string): Circuit {
+  /**
+   * For an operator override, of a key that no breaker may have used yet.
+   * @throws RangeError for a url of which calls here use the origin alone: it would stop none of them
+   */
+  anyCircuit(text: string): Circuit {
+    const key = this.#named(text)
     const known = this.#circuits.get(key)
     if (known !== undefined) return known
-    const made = this.#make(key, resolveCircuitBreakerOptions({}).policy)
-    made.claimed = false
-    return made
+    const origin = originOfUrlKey(key)
+    if (origin !== undefined && this.#circuits.has(origin)) {
+      throw new RangeError(`\`key\` must be that of a circuit, got ${key}; did you mean ${origin}?`)
+    }
+    return this.#make(key, resolveCircuitBreakerOptions({}).policy, false)
   }
 
   values(): IterableIterator<Circuit> {
     return this.#circuits.values()
   }
 
-  state(key: string): CircuitSnapshot {
+  state(text: string): CircuitSnapshot {
+    const key = this.#named(text)
     const known = this.#circuits.get(key)
     if (known !== undefined) return known.snapshot()
     return { key, state: 'closed', failures: 0, requests: 0, epoch: 0, degraded: false }
   }
 
   list(): CircuitSnapshot[] {
-    return Array.from(this.#circuits.values(), (circuit) => circuit.snapshot())
+    const used = Array.from(this.#circuits.values()).filter((circuit) => !isBare(circuit))
+    return used.map((circuit) => circuit.snapshot())
   }
 
   onChange(listener: (change: CircuitStoreChange) => void): () => void {
@@ -92,7 +101,7 @@ export class CircuitRegistry implements CircuitHost {
   }
 
   moved(circuit: Circuit, from: CircuitStateName, here: boolean): void {
-    const log = circuit.logs.first
+    const log = logOf(circuit)
     if (this.#listeners.size === 0 && !channels.circuitChanged.hasSubscribers && log === undefined) return
     const { state: to, epoch, retryAfterMs, override } = circuit.snapshot()
     const event: CircuitChangedEvent = { key: circuit.key, from, to, epoch, retryAfterMs, override, here }
@@ -116,25 +125,64 @@ export class CircuitRegistry implements CircuitHost {
     }
   }
 
-  #make(key: string, policy: CircuitPolicy): Circuit {
-    const { link, share, maxCircuits } = this.#options
-    while (this.#circuits.size >= maxCircuits) this.#evict()
+  /** An operator may spell an origin in another way than calls do. */
+  #named(text: string): string {
+    return this.#circuits.has(text) ? text : spelledKey(text)
+  }
+
+  #make(key: string, policy: CircuitPolicy, claimed = true): Circuit {
+    while (this.#circuits.size >= this.#options.maxCircuits && this.#evict());
+    const circuit = this.#add(key, policy, claimed)
+    const scope = scopeOf(key)
+    if (scope !== key && scope !== '') {
+      circuit.standUnder(this.#circuits.get(scope) ?? this.#add(scope, policy, false))
+    }
+    return circuit
+  }
+
+  #add(key: string, policy: CircuitPolicy, claimed: boolean): Circuit {
+    const { link, share } = this.#options
     const circuit = new Circuit(key, policy, this, link, share?.(key))
+    circuit.claimed = claimed
     this.#circuits.set(key, circuit)
     return circuit
   }
 
-  /** The least recently used goes; among all, a closed one before one that still protects something. */
-  #evict(): void {
+  /**
+   * The least recently used goes; among all, a closed one before one that still protects something. That of an origin
+   * stays while there are some beneath it.
+   */
+  #evict(): boolean {
     let oldest: Circuit | undefined
     for (const circuit of this.#circuits.values()) {
+      if (circuit.beneath.size > 0) continue
       if (oldest === undefined || isSooner(circuit, oldest)) oldest = circuit
     }
-    if (oldest === undefined) return
-    this.#circuits.delete(oldest.key)
-    oldest.evicted = true
-    this.#options.evicted?.(oldest)
+    if (oldest === undefined) return false
+    const { above } = oldest
+    above?.beneath.delete(oldest)
+    this.#forget(oldest)
+    if (above !== undefined && above.beneath.size === 0 && isBare(above)) this.#forget(above)
+    return true
   }
+
+  #forget(circuit: Circuit): void {
+    this.#circuits.delete(circuit.key)
+    circuit.evicted = true
+    this.#options.evicted?.(circuit)
+  }
+}
+
+/** No call has used it and no operator has touched it: it only stands above others. */
+export function isBare({ claimed, machine }: Circuit): boolean {
+  return !claimed && machine.epoch === 0
+}
+
+/** No breaker uses a circuit that only stands above others: what an operator does to it is said by one of those. */
+function logOf({ logs, beneath }: Circuit): ChangeLog | undefined {
+  if (logs.first !== undefined) return logs.first
+  for (const one of beneath) if (one.logs.first !== undefined) return one.logs.first
+  return undefined
 }
 
 function isSooner(a: Circuit, b: Circuit): boolean {
@@ -143,5 +191,5 @@ function isSooner(a: Circuit, b: Circuit): boolean {
 }
 
 function isIdle(circuit: Circuit): boolean {
-  return circuit.passing && circuit.machine.override === undefined
+  return circuit.passing && circuit.override === undefined
 }

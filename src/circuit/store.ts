@@ -2,7 +2,8 @@ import type { CircuitChangedEvent, CircuitStateName, StoreDegradedEvent } from '
 import type { ChangeLog } from './change-log.ts'
 import type { Circuit } from './circuit.ts'
 import type { CircuitPolicy } from './machine/policy.ts'
-import type { Override } from './machine/state.ts'
+import { type Override, stateUnder } from './machine/state.ts'
+import { sumsOf } from './machine/window.ts'
 import type { CircuitDirectory } from './shared/directory.ts'
 
 /** A circuit as this process sees it now. */
@@ -25,6 +26,26 @@ export interface CircuitSnapshot {
   readonly degraded: boolean
 }
 
+/** What a circuit is at this moment, on its host's clock. */
+export function snapshotOf(circuit: Circuit, now: number): CircuitSnapshot {
+  const { key, machine, shared, override, policy } = circuit
+  const { phase, epoch } = machine
+  const here = sumsOf(machine.window, now)
+  const sums = shared?.degraded === false ? shared.sums(here, now, policy) : here
+  return {
+    key,
+    state: stateUnder(override, phase),
+    ...(override === undefined ? {} : { override }),
+    ...(phase.state === 'open' && override === undefined
+      ? { retryAfterMs: Math.max(0, Math.ceil(phase.until - now)) }
+      : {}),
+    failures: sums.failed,
+    requests: sums.total,
+    epoch,
+    degraded: shared?.degraded ?? false,
+  }
+}
+
 /** The operator's view of the circuits: `stack.circuits`. */
 export interface Circuits {
   /**
@@ -36,14 +57,19 @@ export interface Circuits {
   /** The circuits that this process has used and not forgotten (`maxCircuits`). */
   list(): CircuitSnapshot[]
   /**
-   * Refuses every call until `reset`, in all processes that share the store. In this process it holds when the promise
-   * settles (in memory at once). It never rejects: with the store out of reach it holds here, and for the others when
+   * Refuses every call until `reset`, in all processes that share the store. The key of an origin stands for the circuits of
+   * all credentials there (`https://api.example.com#1f2e3d4c5b6a`), also for those that come later. In this process it holds when the promise
+   * settles (in memory at once). No fault of the store rejects it: with it out of reach it holds here, and for the others when
    * the store is back.
+   * @throws RangeError, as a rejection, for a url with a path of which calls here use the origin alone
    */
   isolate(key: string): Promise<void>
   /** Admits every call until `reset`, whatever fails; the rest as with `isolate`. */
   forceClose(key: string): Promise<void>
-  /** Closes the circuit, ends an override and forgets what was counted; the rest as with `isolate`. */
+  /**
+   * Closes the circuit, ends an override and forgets what was counted; of an origin, closes all circuits of credentials there
+   * too, where this process uses some of them. The rest as with `isolate`.
+   */
   reset(key: string): Promise<void>
 }
 

@@ -4,6 +4,7 @@ import type { InputError } from '../operations/operation-error.ts'
 const flags: Readonly<Record<string, string>> = {
   allowedOrigins: '--allow-origin',
   edit: '--file',
+  key: '<key>',
 }
 
 /** The message of a wrong input, by the name under which it was given on the command line. */

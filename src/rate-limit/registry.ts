@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import { scopeOf, spelledKey } from '../http/scope.ts'
 import { durationOption, stringOption } from '../options.ts'
 import { channels, type CooldownStartedEvent } from '../telemetry/channels.ts'
 import { type Scheduler, systemScheduler } from '../time/clock.ts'
@@ -87,7 +88,8 @@ export class LimitRegistry implements LimitStore {
     for (const limiter of this.#under(key)) limiter.warm()
   }
 
-  state(key: string): LimitSnapshot {
+  state(text: string): LimitSnapshot {
+    const key = this.#named(text)
     const limiter = this.#limiters.get(key)
     if (limiter !== undefined) return this.#snapshot(limiter)
     return { key, used: 0, held: 0, limits: [], waiting: 0, retryAfterMs: 0, degraded: false, processes: 1 }
@@ -97,16 +99,16 @@ export class LimitRegistry implements LimitStore {
     return Array.from(this.#limiters.values(), (limiter) => this.#snapshot(limiter))
   }
 
-  cool(key: string, ms: number): Promise<void> {
-    stringOption('key', key)
+  cool(text: string, ms: number): Promise<void> {
+    const key = this.#named(stringOption('key', text))
     durationOption('ms', ms, 1)
     this.#cool({ key, ms }, 0, coolingAlone, true)
     this.#link?.cooled(key, ms)
     return this.flush()
   }
 
-  clear(key: string): Promise<void> {
-    stringOption('key', key)
+  clear(text: string): Promise<void> {
+    const key = this.#named(stringOption('key', text))
     this.heardClear(key)
     this.#link?.cleared(key)
     return this.flush()
@@ -126,6 +128,11 @@ export class LimitRegistry implements LimitStore {
   async close(): Promise<void> {
     await this.#link?.close()
     for (const limiter of this.#limiters.values()) limiter.close()
+  }
+
+  /** An operator may spell an origin in another way than calls do. */
+  #named(text: string): string {
+    return this.#limiters.has(text) ? text : spelledKey(text)
   }
 
   #placeOf(scope: string): Place {
@@ -267,12 +274,6 @@ export class LimitRegistry implements LimitStore {
 function waitOf(limiter: Limiter, now: number): number {
   const used = limiter.limits.map((limit) => limit.state(now)).map((state) => state.used / state.limit)
   return limiter.knownWait(limiter.ones, now).ms + Math.max(0, ...used)
-}
-
-/** The origin that a key begins with, or the key that a hook made. */
-function scopeOf(key: string): string {
-  const hash = key.indexOf('#')
-  return hash === -1 ? key : key.slice(0, hash)
 }
 
 /** Timers of all calls must not keep the async context of the one that set them. */

@@ -1,7 +1,7 @@
 import type { Scheduler } from '../../time/clock.ts'
 import { type Admission, go, type Granted, type Refusal, refuse } from '../admission.ts'
 import type { CircuitPolicy } from '../machine/policy.ts'
-import type { Machine } from '../machine/state.ts'
+import type { Machine, Override } from '../machine/state.ts'
 import { isWaitedOut, mayJoin, waitLeftMs } from './decision.ts'
 
 /** What the line needs of its circuit. */
@@ -9,6 +9,7 @@ interface LinedCircuit {
   readonly passing: boolean
   readonly policy: CircuitPolicy
   readonly machine: Machine
+  readonly override: Override | undefined
   readonly clock: Scheduler
   lastUsedAt: number
   admit(now: number): Admission | Promise<Admission>
@@ -63,14 +64,14 @@ export class Line {
 
   /** Lets a call wait that was refused. Returns what takes it out again; `undefined` where it may not wait. */
   join(waiter: Waiter, { retryAfterMs }: Refusal): (() => void) | undefined {
-    const { policy, machine, clock } = this.#circuit
+    const { policy, machine, override, clock } = this.#circuit
     const now = clock.now()
     const leftMs = waitLeftMs(policy, waiter.call.waitedMs ?? 0, waiter.deadline - now)
     const { phase } = machine
     const openForMs = phase.state === 'open' ? Math.max(0, phase.until - now) : 0
     const may = mayJoin(policy, {
       trips: machine.trips,
-      overridden: machine.override !== undefined,
+      overridden: override !== undefined,
       openForMs,
       leftMs,
       waiting: this.#places.size,
@@ -116,8 +117,8 @@ export class Line {
   }
 
   #proceed(now: number): void {
-    const { passing, policy, machine } = this.#circuit
-    const { phase, override, trips } = machine
+    const { passing, policy, machine, override } = this.#circuit
+    const { phase, trips } = machine
     if (passing) {
       this.#letGo(now)
       return
@@ -194,8 +195,8 @@ export class Line {
   }
 
   #refuse(place: Place, now: number): void {
-    const { machine, policy } = this.#circuit
-    const { phase, override } = machine
+    const { machine, policy, override } = this.#circuit
+    const { phase } = machine
     let retryAfterMs = this.#askAt - now
     if (override !== undefined) retryAfterMs = policy.timeoutMs
     else if (phase.state === 'open') retryAfterMs = phase.until - now

@@ -74,6 +74,20 @@ export interface Step {
   readonly view: View
 }
 
+/** Which override holds, of a circuit's own and of that of its origin: who is isolated by either is refused. */
+export function strongerOverride(
+  own: Override | undefined,
+  above: Override | undefined,
+): Override | undefined {
+  return own === 'isolated' ? own : (above ?? own)
+}
+
+/** The state as calls find it. */
+export function stateUnder(override: Override | undefined, { state }: Pick<View, 'state'>): View['state'] {
+  if (override === undefined) return state
+  return override === 'isolated' ? 'open' : 'closed'
+}
+
 export const MAX_TRIPS = 1_000
 
 export function createMachine(policy: CircuitPolicy): Machine {

@@ -75,16 +75,23 @@ export class CatchUp {
     const due: Circuit[] = []
     const resting: Circuit[] = []
     for (const circuit of this.#circuits.values()) {
-      const { shared, passing, policy, lastUsedAt } = circuit
+      const { shared, passing, policy } = circuit
       if (shared === undefined || shared.degraded) continue
       // a rest that is over ends at this tick, however recent the last look was
       const hasRested = passing && shared.hasRested(policy, now)
       if (now - shared.syncedAt < this.#tickMs && !hasRested) continue
-      if (passing && !all && now - lastUsedAt >= IDLE_MS) continue
+      if (passing && !all && now - usedAt(circuit) >= IDLE_MS) continue
       if (passing && !shared.eager && !hasRested) resting.push(circuit)
       else due.push(circuit)
     }
     inChunks(due, (circuits) => this.#exchange.flush(circuits))
     inChunks(resting, (circuits) => this.#exchange.peek(circuits))
   }
+}
+
+/** One that stands above others is used with them. */
+function usedAt({ lastUsedAt, beneath }: Circuit): number {
+  let latest = lastUsedAt
+  for (const circuit of beneath) latest = Math.max(latest, circuit.lastUsedAt)
+  return latest
 }

@@ -1,5 +1,6 @@
+import { scopeOf } from '../../http/scope.ts'
 import type { ControlAction } from '../machine/machine.ts'
-import type { View } from '../machine/state.ts'
+import { stateUnder, strongerOverride, type View } from '../machine/state.ts'
 
 /** A circuit as the store holds it, whoever uses it. */
 export interface StoredCircuit {
@@ -35,7 +36,8 @@ export interface CircuitDirectory {
   /** The circuit of a key; `undefined` when no process has used it, or the store has forgotten it. */
   find(key: string): Promise<StoredCircuit | undefined>
   /**
-   * Overrules a circuit in all processes, also in those that use it for the first time later. When it rejects it may
+   * Overrules a circuit in all processes, also in those that use it for the first time later. The others beneath the key of
+   * an origin are not reset with it: see `resetBeneath`. When it rejects it may
    * have been done or not.
    * @returns the circuit after it
    */
@@ -45,6 +47,31 @@ export interface CircuitDirectory {
    * @returns a function that ends it
    */
   watch(watcher: CircuitWatcher): Promise<() => void>
+}
+
+/** Resets all that is not closed beneath the key of an origin. */
+export async function resetBeneath(directory: CircuitDirectory, key: string): Promise<void> {
+  for (const circuit of circuitsBeneath(await directory.list(), key)) {
+    const { state, override } = circuit
+    if (state !== 'closed' || override !== undefined) await directory.overrule(circuit.key, 'reset')
+  }
+}
+
+/** The circuits of credentials at an origin, by the origin's key. */
+export function circuitsBeneath(circuits: readonly StoredCircuit[], key: string): StoredCircuit[] {
+  return circuits.filter((circuit) => circuit.key !== key && scopeOf(circuit.key) === key)
+}
+
+/** As calls find them: an operator override of an origin holds for the circuits of all credentials there. */
+export function withOverridesAbove(circuits: readonly StoredCircuit[]): StoredCircuit[] {
+  const overrides = new Map(circuits.map(({ key, override }) => [key, override]))
+  return circuits.map((circuit) => {
+    const scope = scopeOf(circuit.key)
+    const above = scope === circuit.key ? undefined : overrides.get(scope)
+    if (above === undefined) return circuit
+    const override = strongerOverride(circuit.override, above)
+    return { ...circuit, override, state: stateUnder(override, circuit), retryAfterMs: 0 }
+  })
 }
 
 export function storedCircuit(key: string, view: View): StoredCircuit {

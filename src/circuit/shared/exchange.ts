@@ -4,8 +4,9 @@ import type { Circuit } from '../circuit.ts'
 import type { FlushReply } from '../machine/machine.ts'
 import { unknownView, type View } from '../machine/state.ts'
 import { sumsOf } from '../machine/window.ts'
-import type { CircuitRegistry } from '../registry.ts'
+import { type CircuitRegistry, isBare } from '../registry.ts'
 import type { CircuitBackend, CircuitRequest, ReplyHead, Timed } from './backend.ts'
+import type { SharedState } from './shared-state.ts'
 import type { StoreHealth } from './store-health.ts'
 
 /** A request on its way: what this process knew when it left. */
@@ -63,8 +64,17 @@ export class Exchange {
     return this.#timed ? this.#scheduler.now() + this.#registry.offset : undefined
   }
 
-  /** One batch: sends what is pending, and takes the views that come back. */
+  /**
+   * One batch: sends what is pending, and takes the views that come back. The store is not to keep a circuit that only
+   * stands above others: it is asked whether an operator has touched it.
+   */
   flush(circuits: readonly Circuit[]): void {
+    const bare = circuits.filter(isBare)
+    if (bare.length < circuits.length) this.#send(circuits.filter((circuit) => !isBare(circuit)))
+    if (bare.length > 0) this.peek(bare)
+  }
+
+  #send(circuits: readonly Circuit[]): void {
     const batch = circuits.map((circuit) => ({
       ...makeRequest(circuit, this.#scheduler.now()),
       order: circuit.shared?.nextOrder() ?? 0,
@@ -97,10 +107,10 @@ export class Exchange {
           const epoch = epochs[at] ?? new Error('no reply')
           const { shared, machine } = circuit
           if (isError(epoch)) this.onFailure(circuit, epoch)
-          else if (shared !== undefined && epoch === machine.epoch) shared.syncedAt = this.#scheduler.now()
+          else if (shared !== undefined && epoch === machine.epoch) this.#answered(circuit, shared)
           else stale.push(circuit)
         })
-        if (stale.length > 0) this.flush(stale)
+        if (stale.length > 0) this.#send(stale)
       }),
     )
   }
@@ -129,15 +139,19 @@ export class Exchange {
     // from replies alone: anyone may publish on the channel
     this.#timed = true
     this.#registry.offset = reply.serverMs - this.#scheduler.now()
-    shared.syncedAt = this.#scheduler.now()
     shared.reached = true
-    if (shared.degraded) {
-      shared.degraded = false
-      shared.pending = { total: 0, failed: 0, slow: 0 }
-      if (this.#health.recovered(circuit)) this.#host.recovered()
-    }
+    this.#answered(circuit, shared)
     if (replaces(reply, sent)) this.apply(circuit, reply.view)
     else if (reply.view.epoch === machine.epoch) shared.sharedEpoch = reply.view.epoch
+  }
+
+  /** The server knows the circuit, and is in reach for it. */
+  #answered(circuit: Circuit, shared: SharedState): void {
+    shared.syncedAt = this.#scheduler.now()
+    if (!shared.degraded) return
+    shared.degraded = false
+    shared.pending = { total: 0, failed: 0, slow: 0 }
+    if (this.#health.recovered(circuit)) this.#host.recovered()
   }
 
   onFailure(circuit: Circuit, error: Error): void {

@@ -28,6 +28,11 @@ export interface SharedCircuitsSettings {
   readonly by?: string
   /** Milliseconds since 1970 at `scheduler.now() === 0`, by this process's clock. */
   readonly offset: number
+  /**
+   * Resets in the store what is not closed beneath the key of an origin, also what this process has not used. Absent
+   * where the store has no directory.
+   */
+  readonly resetBeneath?: (key: string) => Promise<void>
   /** Ends what the adapter opened; called once, by `close`. */
   readonly release?: () => void
 }
@@ -51,7 +56,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   readonly #probes: SharedProbes
   readonly #pushedViews: PushedViews
   readonly #exchange: Exchange
-  readonly #fresh: Circuit[] = []
+  readonly #fresh = new Set<Circuit>()
   #closed = false
 
   constructor(backend: CircuitBackend, settings: SharedCircuitsSettings, scheduler: Scheduler) {
@@ -106,16 +111,24 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     return this.#registry.list()
   }
 
-  isolate(key: string): Promise<void> {
-    return this.#control(key, 'isolate')
+  async isolate(key: string): Promise<void> {
+    await this.#control(key, 'isolate')
   }
 
-  forceClose(key: string): Promise<void> {
-    return this.#control(key, 'force-close')
+  async forceClose(key: string): Promise<void> {
+    await this.#control(key, 'force-close')
   }
 
-  reset(key: string): Promise<void> {
-    return this.#control(key, 'reset')
+  async reset(key: string): Promise<void> {
+    const circuit = await this.#control(key, 'reset')
+    await Promise.all([...circuit.beneath].map((one) => this.#control(one.key, 'reset')))
+    if (circuit.beneath.size === 0 || !this.#health.connected || this.#closed) return
+    try {
+      await this.#settings.resetBeneath?.(circuit.key)
+    } catch (error) {
+      const reason = `what only other processes use of ${circuit.key} may not be reset: ${(error as Error).message}`
+      process.emitWarning(reason, 'ResilienceWarning')
+    }
   }
 
   onChange(listener: (change: CircuitStoreChange) => void): () => void {
@@ -199,33 +212,46 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     this.#probes.renew(circuit, probe)
   }
 
-  async #control(key: string, action: ControlAction): Promise<void> {
+  async #control(key: string, action: ControlAction): Promise<Circuit> {
     const circuit = this.#registry.anyCircuit(key)
     this.#catchUp.start()
+    this.#introduceAbove(circuit)
     if (this.#health.connected && !this.#closed) {
       const sent = makeRequest(circuit, this.#scheduler.now())
       try {
         this.#exchange.onReply(sent, await this.#backend.control(sent.request, action))
-        return
+        return circuit
       } catch (error) {
         this.#exchange.onFailure(circuit, error as Error)
       }
     }
     circuit.control(action)
     if (circuit.shared !== undefined) circuit.shared.overruled = true
+    return circuit
   }
 
   /** A new circuit has what was pushed before it was used, and gets its first view at once. */
   #introduce(circuit: Circuit): Circuit {
     this.#catchUp.start()
+    this.#introduceAbove(circuit)
     if (circuit.shared?.degraded !== false) return circuit
     const known = this.#pushedViews.viewOf(circuit.shared.id, this.#scheduler.now())
     if (known !== undefined) this.#exchange.apply(circuit, known)
     // circuits that are first used in one tick go in one batch
-    if (this.#fresh.push(circuit) === 1) {
-      queueMicrotask(() => inChunks(this.#fresh.splice(0), (circuits) => this.#exchange.flush(circuits)))
-    }
+    if (this.#fresh.size === 0) queueMicrotask(() => this.#flushFresh())
+    this.#fresh.add(circuit)
     return circuit
+  }
+
+  /** What an operator has done to the origin holds from the first call on. */
+  #introduceAbove({ above }: Circuit): void {
+    if (above?.shared?.syncedAt === -Infinity) this.#introduce(above)
+  }
+
+  #flushFresh(): void {
+    const fresh = [...this.#fresh]
+    this.#fresh.clear()
+    inChunks(fresh, (circuits) => this.#exchange.flush(circuits))
   }
 
   #sendSoon(circuit: Circuit): void {

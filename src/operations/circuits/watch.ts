@@ -1,7 +1,7 @@
 import type { StoredCircuit } from '../../circuit/shared/directory.ts'
 import { OperationError } from '../operation-error.ts'
 import type { OpenedStore } from '../stores/open-store.ts'
-import { circuitDirectory } from './directory.ts'
+import { circuitDirectory, listCircuits } from './directory.ts'
 
 /**
  * Tells every circuit as it is, then each change as it happens in any process, until `signal` aborts.
@@ -32,7 +32,7 @@ export async function watchCircuits(
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   try {
-    for (const circuit of await directory.list()) {
+    for (const circuit of await listCircuits(store)) {
       if ((told.get(circuit.key) ?? -Infinity) < circuit.since) tell(circuit)
     }
     await ended.promise

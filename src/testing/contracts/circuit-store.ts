@@ -168,6 +168,51 @@ export function circuitStoreContract(
       await eventually(() => expect(circuit.passing).toBe(false))
     })
 
+    it('what an operator does to an origin holds for the circuits of all credentials there, also for those that come', async () => {
+      const policy = policyOf()
+      const names = [`${key}#a`, `${key}#b`, `${key}#c`] as const
+      const known = fixture.store.circuit(names[0], policy)
+      const theirs = fixture.other.circuit(names[1], policy)
+      await fixture.store.isolate(key)
+      expect(known.admit(now())).toMatchObject({ kind: 'refused' })
+      expect(fixture.store.state(names[0])).toMatchObject({ state: 'open', override: 'isolated' })
+      await eventually(() => expect(theirs.passing).toBe(false))
+      const late = fixture.other.circuit(names[2], policy)
+      await eventually(() => expect(late.passing).toBe(false))
+      await fixture.other.reset(names[2])
+      expect(late.passing).toBe(false)
+      await fixture.store.reset(key)
+      await eventually(() =>
+        expect([known, theirs, late].map(({ passing }) => passing)).toEqual([true, true, true]),
+      )
+      fail(late, 3)
+      await eventually(() => expect(late.passing).toBe(false))
+      expect(known.passing).toBe(true)
+      await fixture.store.forceClose(key)
+      await eventually(() => expect(late.passing).toBe(true))
+      await fixture.store.isolate(names[0])
+      expect([known.passing, fixture.store.state(names[0]).override]).toEqual([false, 'isolated'])
+      await fixture.store.reset(key)
+      await eventually(() =>
+        expect([known, theirs, late].map(({ passing }) => passing)).toEqual([true, true, true]),
+      )
+    })
+
+    it('takes an origin in another spelling, and no url of which calls use the origin alone', async () => {
+      const [circuit] = both()
+      await fixture.store.isolate(`${key.toUpperCase()}:443/`)
+      expect(circuit.passing).toBe(false)
+      expect(fixture.store.state(`${key}/`)).toMatchObject({ key, override: 'isolated' })
+      let refused: unknown
+      await fixture.store.reset(`${key}/v1`).catch((error: unknown) => void (refused = error))
+      expect(String(refused)).toContain(`did you mean ${key}?`)
+      expect(circuit.passing).toBe(false)
+      // a circuit that a hook has named so
+      const named = fixture.store.circuit(`${key}/v1`, policyOf())
+      await fixture.store.isolate(`${key}/v1`)
+      expect(named.passing).toBe(false)
+    })
+
     it('tells each transition once per process, `here` in the one that made it', async () => {
       const told: CircuitStoreChange[][] = [[], []]
       const stores = [fixture.store, fixture.other]
@@ -193,6 +238,19 @@ export function circuitStoreContract(
       const policy = policyOf()
       for (const suffix of ['a', 'b', 'c', 'd']) small.store.circuit(`${key}/${suffix}`, policy)
       expect(small.store.list()).toHaveLength(2)
+      await small.dispose()
+    })
+
+    it('lists no origin that only stands above others, and keeps one as long as there are some', async () => {
+      const small = await make({ maxCircuits: 2 })
+      const policy = policyOf()
+      const first = small.store.circuit(`${key}#0`, policy)
+      small.store.circuit(`${key}#1`, policy)
+      const last = small.store.circuit(`${key}#2`, policy)
+      expect(small.store.list().filter((one) => one.key === key)).toEqual([])
+      await small.store.isolate(key)
+      expect(last.passing).toBe(false)
+      expect(first.evicted).toBe(true)
       await small.dispose()
     })
 

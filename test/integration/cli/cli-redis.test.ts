@@ -6,6 +6,7 @@ import { Cluster, Redis } from 'ioredis'
 import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { circuitBreaker } from '../../../src/circuit/interceptor.ts'
+import { resolveCircuitBreakerOptions } from '../../../src/circuit/options.ts'
 import { redisStore } from '../../../src/entries/redis.ts'
 import { makeRecord } from '../../../src/testing/contracts/records.ts'
 import { ok, startProvider, status } from '../../support/calls/provider.ts'
@@ -94,6 +95,41 @@ describe('circuits', () => {
     expect((await cli(['circuits', 'isolate', 'https://typo.example.com'])).stderr).toContain(
       'No process has used',
     )
+  })
+
+  it('stops all circuits of an origin, however it is spelled, and names them', async () => {
+    const { policy } = resolveCircuitBreakerOptions({})
+    const circuits = ['#a', '#b'].map((hash) => store.circuits.circuit(`${key}${hash}`, policy))
+    await until(() => circuits.every(({ shared }) => shared?.reached === true))
+    expect(await cli(['circuits', 'isolate', `${key.toUpperCase()}:443/`])).toMatchObject({
+      code: 0,
+      stdout: `${key} is isolated, with its 2 circuits #a, #b\n`,
+      stderr: '',
+    })
+    await until(() => circuits.every(({ passing }) => !passing))
+    expect((await cli(['circuits', 'list', '--json'])).json()).toMatchObject([
+      { key, override: 'isolated' },
+      { key: `${key}#a`, state: 'open', override: 'isolated' },
+      { key: `${key}#b`, state: 'open', override: 'isolated' },
+    ])
+    expect((await cli(['circuits', 'reset', `${key}#a`])).stdout).toBe(`${key}#a is isolated\n`)
+    await store.circuits.isolate(`${key}#a`)
+    expect((await cli(['circuits', 'reset', key, '--json'])).json()).toMatchObject([
+      { key, state: 'closed', beneath: [`${key}#a`, `${key}#b`] },
+    ])
+    await until(() => circuits.every(({ passing }) => passing))
+  })
+
+  it('refuses a url of which calls use the origin alone, and says of a key that nobody uses that nothing is stopped', async () => {
+    await store.circuits.reset(`${key}#a`)
+    expect(await cli(['circuits', 'isolate', `${key}/crm/v3`])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining(`did you mean ${key}?`) as string,
+    })
+    const unknown = await cli(['circuits', 'isolate', 'https://typo.example.com/v1'])
+    expect(unknown.code).toBe(0)
+    expect(unknown.stderr).toContain('nothing is changed by it now')
   })
 
   it('lists the circuits of all processes, and survives keys that are not ours', async () => {

@@ -333,6 +333,20 @@ describe('control', () => {
 })
 
 describe('telemetry', () => {
+  test('refuses the calls of every credential at an isolated origin, and the logger of their breaker tells it', async () => {
+    const log = vi.fn()
+    const { breaker, answered, call } = setUp({
+      key: (one) => `${one.origin}#a`,
+      logger: { info: log, warn: log, error: log },
+    })
+    await answered(200)
+    await breaker.circuits.isolate(origin)
+    await expect(call()).rejects.toMatchObject({ code: 'ERR_CIRCUIT_OPEN', key: `${origin}#a` })
+    expect(log.mock.calls.map(([fields]) => (fields as { key?: string }).key)).toContain(origin)
+    await breaker.circuits.reset(origin)
+    expect(await answered(200)).toBe(200)
+  })
+
   test('tells each transition once: the channel, the listeners, the logger', async () => {
     const published: CircuitChangedEvent[] = []
     const subscriber = (event: CircuitChangedEvent) => void published.push(event)

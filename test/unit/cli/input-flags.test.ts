@@ -7,6 +7,7 @@ it.each([
   ['credentialsEnv', '--credentials-env'],
   ['allowedOrigins', '--allow-origin'],
   ['edit', '--file'],
+  ['key', '<key>'],
 ])('names the input %s by its option %s', (input, flag) => {
   const error = new InputError(input, 'must be another')
   expect(error.message).toBe(`\`${input}\` must be another`)

@@ -215,6 +215,18 @@ describe('an operator', () => {
     expect(await call({ token: 'b' })).toBe(200)
   })
 
+  test('may spell an origin in another way than calls do', async () => {
+    const { call, limit, state } = rateLimited()
+    await limit.limits.cool(`${origin.toUpperCase()}:80/`, 60_000)
+    expect([state(), limit.limits.state(`${origin}/`)]).toMatchObject([
+      { key: origin, retryAfterMs: 60_000 },
+      { key: origin, retryAfterMs: 60_000 },
+    ])
+    await expect(call()).rejects.toMatchObject({ refusedBy: 'provider' })
+    await limit.limits.clear(`${origin}/`)
+    expect(await call()).toBe(200)
+  })
+
   test('wakes those who wait when it ends', async () => {
     const { call, limit } = rateLimited()
     await limit.limits.cool(origin, 20_000)

@@ -21,20 +21,35 @@ const actions = [
   },
 ] as const
 
+function unknownText(key: string): string {
+  return (
+    `No process has used ${key} yet: nothing is changed by it now, it holds for the first that does. ` +
+    'circuits list shows the keys in use.'
+  )
+}
+
+/** The keys begin with that of the origin. */
+function withText(keys: readonly string[]): string {
+  if (keys.length === 0) return ''
+  const hashes = keys.map((key) => key.slice(key.indexOf('#'))).join(', ')
+  return keys.length === 1 ? `, with ${hashes}` : `, with its ${keys.length} circuits ${hashes}`
+}
+
 export function addCircuitControlCommands(parent: Command, context: CommandContext): void {
   for (const { name, description, example } of actions) {
     const command = parent
       .command(name)
       .description(description)
-      .argument('<key>', 'the key, as list shows it; by default the origin')
+      .argument('<key>', 'the key, as list shows it; an origin stands for all credentials there')
       .addHelpText('after', `\nExample:\n  $ undici-resilience ${example}\n`)
     addStoreOptions(command, 'the circuit as JSON')
     command.action(async (key: string, options: CommonOptions) => {
       await context.withStore(options, async (store) => {
-        const { circuit, known } = await overruleCircuit(store, key, name)
-        if (!known) context.terminal.note(`No process has used ${key} yet; it holds for the first that does.`)
-        if (options.json === true) context.terminal.json(circuit)
-        else context.terminal.line(`${key} is ${circuit.override ?? circuit.state}`)
+        const { circuit, beneath, known } = await overruleCircuit(store, key, name)
+        if (!known) context.terminal.note(unknownText(circuit.key))
+        const keys = beneath.map((one) => one.key)
+        if (options.json === true) context.terminal.json({ ...circuit, beneath: keys })
+        else context.terminal.line(`${circuit.key} is ${circuit.override ?? circuit.state}${withText(keys)}`)
       })
     })
   }

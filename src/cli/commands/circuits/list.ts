@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { StoredCircuit } from '../../../circuit/shared/directory.ts'
-import { circuitDirectory } from '../../../operations/circuits/directory.ts'
+import { listCircuits } from '../../../operations/circuits/directory.ts'
 import { addStoreOptions, type CommonOptions } from '../../arguments/store-options.ts'
 import type { CommandContext } from '../../command-context.ts'
 import { type Column, tableLines } from '../../terminal/table.ts'
@@ -42,7 +42,7 @@ export function addCircuitListCommand(parent: Command, context: CommandContext):
   command.action(async (options: ListOptions) => {
     const { terminal } = context
     await context.withStore(options, async (store) => {
-      const circuits = await circuitDirectory(store).list()
+      const circuits = await listCircuits(store)
       if (options.json === true) for (const circuit of circuits) terminal.json(circuit)
       else if (circuits.length === 0) terminal.note(`No circuits with the prefix ${options.prefix}.`)
       else terminal.lines(tableLines(columns(context.now()), circuits, terminal.width))

@@ -1,4 +1,5 @@
 import { makeProcessId } from '../../../circuit/registry.ts'
+import { resetBeneath } from '../../../circuit/shared/directory.ts'
 import { SharedCircuits, type SharedCircuitsSettings } from '../../../circuit/shared/shared-circuits.ts'
 import type { SharedCircuitStore } from '../../../circuit/store.ts'
 import { asError } from '../../../errors.ts'
@@ -13,7 +14,7 @@ import { PostgresCircuitDirectory } from './directory.ts'
 
 export interface PostgresCircuitsSettings extends Omit<
   SharedCircuitsSettings,
-  'name' | 'offset' | 'release'
+  'name' | 'offset' | 'resetBeneath' | 'release'
 > {
   readonly commandTimeoutMs: number
 }
@@ -39,9 +40,16 @@ export function postgresCircuits(
     clearTimeout(timer)
     channel?.close()
   }
-  const circuits = new SharedCircuits(
+  const circuits: SharedCircuits = new SharedCircuits(
     backend,
-    { ...settings, by, name: 'postgres', offset: performance.timeOrigin, release },
+    {
+      ...settings,
+      by,
+      name: 'postgres',
+      offset: performance.timeOrigin,
+      resetBeneath: (key) => resetBeneath(directory, key),
+      release,
+    },
     systemScheduler,
   )
   const messages = new CircuitMessages(name, timeoutMs, `cannot listen on ${name}`, {

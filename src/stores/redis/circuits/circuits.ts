@@ -1,4 +1,5 @@
 import { makeProcessId } from '../../../circuit/registry.ts'
+import { resetBeneath } from '../../../circuit/shared/directory.ts'
 import { SharedCircuits, type SharedCircuitsSettings } from '../../../circuit/shared/shared-circuits.ts'
 import type { SharedCircuitStore } from '../../../circuit/store.ts'
 import { systemScheduler } from '../../../time/clock.ts'
@@ -11,7 +12,10 @@ import { RedisCircuitDirectory } from './directory.ts'
 import { CircuitLayout } from './layout.ts'
 import { RedisLink } from './link.ts'
 
-export interface RedisCircuitsSettings extends Omit<SharedCircuitsSettings, 'name' | 'offset' | 'release'> {
+export interface RedisCircuitsSettings extends Omit<
+  SharedCircuitsSettings,
+  'name' | 'offset' | 'resetBeneath' | 'release'
+> {
   readonly prefix: string
   readonly commandTimeoutMs: number
 }
@@ -66,9 +70,16 @@ export function redisCircuits(
     channel.close()
     commands.close()
   }
-  const circuits = new SharedCircuits(
+  const circuits: SharedCircuits = new SharedCircuits(
     backend,
-    { ...settings, by, name: 'redis', offset: performance.timeOrigin, release },
+    {
+      ...settings,
+      by,
+      name: 'redis',
+      offset: performance.timeOrigin,
+      resetBeneath: (key) => resetBeneath(directory, key),
+      release,
+    },
     systemScheduler,
   )
   return Object.assign(circuits, { directory, link })

@@ -632,6 +632,101 @@ describe('views', () => {
   })
 })
 
+describe('beneath an origin', () => {
+  const beneath = `${KEY}#a`
+  const stopped = async () => {
+    const server = new Server()
+    const policy = policyOf()
+    const [client, operator] = [server.client('p0'), server.client('operator')] as const
+    const circuit = client.circuit(beneath, policy)
+    await settle()
+    return { server, policy, client, operator, circuit }
+  }
+
+  test('an origin that no call uses is looked at, and not made in the store', async () => {
+    const { server, client, operator, circuit } = await stopped()
+    await server.clock.advance(5_000)
+    expect(server.log).toContain('peek')
+    expect(() => server.state(KEY)).toThrow('the server has no circuit')
+    expect([client.list().map(({ key }) => key), circuit.above?.shared?.degraded]).toEqual([[beneath], false])
+    client.disconnected(undefined)
+    client.connected()
+    await settle()
+    expect(circuit.above?.shared?.degraded).toBe(false)
+    await operator.isolate(KEY)
+    expect(circuit.passing).toBe(false)
+  })
+
+  test('a process that comes later knows it before its first look, whether it was pushed to it or not', async () => {
+    const { server, operator, policy } = await stopped()
+    const heard = server.client('heard')
+    await operator.isolate(KEY)
+    const notHeard = server.client('not heard')
+    expect(heard.circuit(beneath, policy).passing).toBe(false)
+    const circuits = [notHeard.circuit(beneath, policy), notHeard.circuit(`${KEY}#b`, policy)]
+    await settle()
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, false])
+  })
+
+  test('an override is found by the next look, though no message arrives and nothing is failing', async () => {
+    const { server, operator, circuit } = await stopped()
+    server.pushes = false
+    // long enough for a circuit that nobody uses to be looked at every minute only
+    for (let second = 0; second < 90; second++) {
+      circuit.lastUsedAt = server.clock.now()
+      await server.clock.advance(1_000)
+    }
+    await operator.isolate(KEY)
+    circuit.lastUsedAt = server.clock.now()
+    await server.clock.advance(1_000)
+    expect(circuit.passing).toBe(false)
+  })
+
+  test('an override that was made while the store was out of reach holds here at once, and for all on return', async () => {
+    const { server, client, operator, circuit, policy } = await stopped()
+    const theirs = operator.circuit(`${KEY}#b`, policy)
+    await settle()
+    server.down = true
+    for (const one of server.clients) one.disconnected(undefined)
+    await client.isolate(KEY)
+    expect([circuit.passing, theirs.passing]).toEqual([false, true])
+    server.down = false
+    for (const one of server.clients) one.connected()
+    await settle()
+    await server.clock.advance(1_000)
+    expect([circuit.passing, theirs.passing]).toEqual([false, false])
+    expect(circuit.above?.shared?.degraded).toBe(false)
+  })
+
+  test('what a call counted before an override of its origin counts nothing after it', async () => {
+    const { server, operator, circuit } = await stopped()
+    const { generation } = circuit
+    await operator.isolate(KEY)
+    await operator.reset(KEY)
+    expect(circuit.passing).toBe(true)
+    for (let times = 0; times < 5; times++) circuit.failed(generation, 1, 0)
+    expect([sumsOf(circuit.machine.window, server.clock.now()).failed, circuit.passing]).toEqual([0, true])
+  })
+
+  test('a call that waits out a short opening is refused when its origin is isolated', async () => {
+    const { server, operator, circuit } = await stopped()
+    fail(circuit, 3)
+    await settle()
+    expect(circuit.passing).toBe(false)
+    const refused: number[] = []
+    const waiter = {
+      call: {},
+      deadline: Infinity,
+      goes: () => undefined,
+      refused: ({ retryAfterMs }: { retryAfterMs: number }) => void refused.push(retryAfterMs),
+    }
+    expect(circuit.line.join(waiter, { kind: 'refused', retryAfterMs: 1_000 })).toBeDefined()
+    await operator.isolate(KEY)
+    await server.clock.advance(1)
+    expect(refused).toEqual([circuit.policy.timeoutMs])
+  })
+})
+
 test('keeps at most `maxCircuits`, and hands on what an evicted one had counted', async () => {
   const { server, client, policy, circuit } = await fleet(1)
   circuit.failed(circuit.generation, 1, 0)

@@ -1,0 +1,25 @@
+import { httpOrigin } from './origin.ts'
+
+// The key of a circuit or a limit is by default an origin, or an origin and whose credential:
+// `https://api.example.com#1f2e3d4c5b6a`.
+
+/** The origin that a key begins with; of a key of another kind, what stands before its `#`, or all of it. */
+export function scopeOf(key: string): string {
+  const hash = key.indexOf('#')
+  return hash === -1 ? key : key.slice(0, hash)
+}
+
+const originAlone = /^https?:\/\/[^/?@]+\/?$/i
+
+/** A key as calls spell it: an origin without a slash at its end, without a default port, in lower case. */
+export function spelledKey(key: string): string {
+  const scope = scopeOf(key)
+  const origin = originAlone.test(scope) ? httpOrigin(scope) : undefined
+  return origin === undefined ? key : origin + key.slice(scope.length)
+}
+
+/** The origin of a key that is a url with more to it, such as a path; `undefined` for any other key. */
+export function originOfUrlKey(key: string): string | undefined {
+  const origin = httpOrigin(key)
+  return origin === scopeOf(spelledKey(key)) ? undefined : origin
+}
