@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { bulkheadInterceptor } from './bulkhead/interceptor.ts'
-import { interceptor, type LayerInterceptor, stacked } from './call/layer.ts'
+import { interceptor, stacked } from './call/layer.ts'
 import { resolveOptions } from './checks.ts'
 import { circuitBreakerInterceptor, type Circuits } from './circuit/interceptor.ts'
 import { classification } from './classification/interceptor.ts'
@@ -16,8 +16,8 @@ import { retryInterceptor } from './retry/interceptor.ts'
 import { memoryLimits } from './stores/memory/limits.ts'
 import { memoryStore } from './stores/memory/memory-store.ts'
 import { Reporter } from './telemetry/reporter.ts'
-import { Deadlines } from './time/deadlines.ts'
-import { timeoutInterceptor } from './timeout/interceptor.ts'
+import { callLimit, timeoutInterceptor } from './timeout/interceptor.ts'
+import { isLimit, timeLimitOf } from './timeout/limit.ts'
 
 export type { ResilienceOptions } from './resilience-options.ts'
 
@@ -64,16 +64,16 @@ export function stackOf(policy: ResiliencePolicy): ResilienceStack {
   if (deadLetter !== false) checkPlaces('deadLetter.', deadLetter, store.deadLetters)
   const reporter = new Reporter(integration, logger)
   const { inspectBody = inspectNothing, totalTimeoutUntil } = policy
-  const timeLimit = (
-    ms: number | undefined,
-    scope: 'attempt' | 'call',
-    untilEnd: boolean,
-  ): LayerInterceptor => {
-    const deadlines = ms === undefined ? undefined : new Deadlines(ms)
-    return timeoutInterceptor({ deadlines, untilEnd, integration, scope })
-  }
-  const attemptTimeout = timeLimit(policy.attemptTimeoutMs, 'attempt', false)
-  const totalTimeout = timeLimit(policy.totalTimeoutMs, 'call', totalTimeoutUntil === 'end')
+  const untilEnd = totalTimeoutUntil === 'end'
+  const attemptLimit = timeLimitOf(policy.attemptTimeoutMs, {
+    integration,
+    scope: 'attempt',
+    untilEnd: false,
+  })
+  const totalLimit = timeLimitOf(policy.totalTimeoutMs, { integration, scope: 'call', untilEnd })
+  const attemptTimeout = timeoutInterceptor(attemptLimit)
+  const totalTimeout = timeoutInterceptor(totalLimit)
+  const classifier = classify === undefined ? undefined : classification({ classify, inspectBody }, reporter)
 
   const letters =
     deadLetter === false ? undefined : deadLetterInterceptor(deadLetter, store.deadLetters, reporter, logger)
@@ -83,25 +83,26 @@ export function stackOf(policy: ResiliencePolicy): ResilienceStack {
   const slots = bulkhead === undefined ? undefined : bulkheadInterceptor(bulkhead, reporter)
   const breaker =
     circuitBreaker === false ? undefined : circuitBreakerInterceptor(circuitBreaker, store.circuits, reporter)
-  const fromTheInsideOut = [
-    attemptTimeout,
-    classify === undefined ? undefined : classification({ classify, inspectBody }, reporter),
-    breaker,
+
+  // what calls go through that may bring limits of their own
+  const general = [attemptTimeout, classifier, breaker, slots, limiter, retries, totalTimeout, letters]
+  // all others pay for no limit that is not set, and for no handler where another one can keep the time
+  const timed = isLimit(attemptLimit)
+  const inBreaker = timed && breaker !== undefined && classifier === undefined
+  const attemptsEndFirst =
+    timed && isLimit(totalLimit) && attemptLimit.deadlines.ms < totalLimit.deadlines.ms && !untilEnd
+  const usual = [
+    timed && !inBreaker ? attemptTimeout : undefined,
+    classifier,
+    inBreaker ? breaker.timed(attemptLimit, attemptTimeout) : breaker,
     slots,
     limiter,
     retries,
-    totalTimeout,
+    isLimit(totalLimit) ? callLimit(totalLimit, attemptsEndFirst && classifier === undefined) : undefined,
     letters,
-  ].filter((layer) => layer !== undefined)
-
-  // a limit that is not set costs only calls with options of their own: these may bring one
-  const unset = new Set([
-    policy.attemptTimeoutMs === undefined ? attemptTimeout : undefined,
-    policy.totalTimeoutMs === undefined ? totalTimeout : undefined,
-  ])
-  const usual = stacked(fromTheInsideOut.filter((layer) => !unset.has(layer)))
-  const stack = interceptor(integration, usual, {
-    makeScopedLayer: stacked(fromTheInsideOut),
+  ]
+  const stack = interceptor(integration, stacked(usual), {
+    makeGeneralLayer: stacked(general),
     urlRules: deadLetter === false ? undefined : extraUrlRules(deadLetter.redact),
   })
   return Object.assign(stack, {

@@ -1,4 +1,6 @@
+import type { RequestTimeoutError } from '../errors.ts'
 import type { AttemptRecord, GivenUp } from './call-record.ts'
+import type { CallTimer } from './time-limit.ts'
 
 let calls = 0
 
@@ -19,4 +21,8 @@ export class CallFacts {
   waitedMs = 0
   deadLetterId: string | undefined
   idempotencyKey: string | undefined
+  /** Waits for the end of the time that the call has as a whole. */
+  timer: CallTimer | undefined
+  /** That time is over. */
+  timedOut: RequestTimeoutError | undefined
 }

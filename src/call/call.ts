@@ -1,11 +1,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
+import type { RequestTimeoutError } from '../errors.ts'
 import type { Delivery } from '../http/delivery.ts'
 import { withHeader } from '../http/headers.ts'
 import { idempotencyKeyIn } from '../http/idempotency-key.ts'
 import { requestUrl } from '../http/request-url.ts'
 import { redactUrl, type UrlRules } from '../http/secrets/redacted-url.ts'
-import { steadyNow } from '../time/clock.ts'
+import { hasFakeTimers, steadyNow } from '../time/clock.ts'
+import { Deadlines } from '../time/deadlines.ts'
 import { Attempt, type AttemptOptions } from './attempt.ts'
 import { CallBodies } from './body/call-bodies.ts'
 import { attemptStarts } from './call-events.ts'
@@ -14,6 +16,7 @@ import type { CallScope } from './call-options.ts'
 import type { AttemptRecord, GivenUp } from './call-record.ts'
 import { type CancelHook, withoutHook } from './cancel-hook.ts'
 import type { StableController } from './desk/controller.ts'
+import { CallTimer, type TimeLimit } from './time-limit.ts'
 import type { Stoppable } from './wait.ts'
 
 /**
@@ -50,9 +53,11 @@ export abstract class Call extends AsyncResource {
    * it counts and is captured like a timeout of ours.
    */
   abstract abandoned: boolean
-  /** Who captures the call, and must hear of a timeout that no attempt in hand reports. */
-  abstract captor: { abandoned(reason: Error): void } | undefined
+  /** Who captures the call, and must hear of a timeout that no attempt in hand reports; true if it hands it on. */
+  abstract captor: { abandoned(reason: Error): boolean } | undefined
   abstract finished: boolean
+  /** What the time of the call is limited by, while nobody waits for it: an attempt in hand has less. */
+  protected abstract timeLimit: TimeLimit | undefined
   protected abstract bodies: CallBodies | undefined
   protected abstract cancelHook: CancelHook | undefined
   protected abstract urlRules: UrlRules | undefined
@@ -62,6 +67,9 @@ export abstract class Call extends AsyncResource {
 
   /** The caller aborts, or its own timeout has ended the call. */
   abstract cancel(given: Error | undefined): void
+
+  /** Its time as a whole is over. */
+  abstract timeOut(error: RequestTimeoutError): void
 
   get method(): string {
     return this.options.method
@@ -145,7 +153,7 @@ export abstract class Call extends AsyncResource {
     return this.facts?.idempotencyKey ?? idempotencyKeyIn(this.options.headers)
   }
 
-  private get own(): CallFacts {
+  protected get own(): CallFacts {
     return (this.facts ??= new CallFacts())
   }
 
@@ -172,6 +180,7 @@ export abstract class Call extends AsyncResource {
   /** A further attempt; it is the one in hand from now on. */
   nextAttempt(): Attempt {
     this.keepStart()
+    this.watchTime()
     this.attempts += 1
     const attempt = new Attempt(this, this.attempts, steadyNow())
     this.attempt = attempt
@@ -220,6 +229,29 @@ export abstract class Call extends AsyncResource {
     if (facts.delivery !== undefined) record.delivery = facts.delivery
     ;(this.own.history ??= []).push(record)
     return record
+  }
+
+  /**
+   * Limits the time of the call as a whole, for the stack that opened it.
+   * @param within its attempts have less time: while the first is in hand, no timer waits for the call
+   */
+  limitTo(limit: TimeLimit, now: number, within: boolean): void {
+    this.deadline = now + limit.deadlines.ms
+    // a test's fake timers know what is left only of what they have started
+    if (within && !hasFakeTimers()) this.timeLimit = limit
+    else this.own.timer = new CallTimer(this, limit, limit.deadlines, now)
+  }
+
+  /** It goes on after its first attempt, or waits: what is left of its time is waited for. */
+  watchTime(): void {
+    if (this.timeLimit !== undefined) this.startTimer(this.timeLimit)
+  }
+
+  private startTimer(limit: TimeLimit): void {
+    this.timeLimit = undefined
+    const now = steadyNow()
+    const left = new Deadlines(Math.max(1, Math.ceil(this.deadline - now)), true)
+    this.own.timer = new CallTimer(this, limit, left, now)
   }
 
   addWait(wait: Stoppable): void {

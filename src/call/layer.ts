@@ -30,8 +30,11 @@ export interface LayerInterceptor extends Dispatcher.DispatcherComposeIntercepto
 }
 
 interface InterceptorRest {
-  /** What calls with options of their own go through, where that is another layer. */
-  readonly makeScopedLayer?: MakeLayer
+  /**
+   * What calls go through that have options of their own, or that another interceptor of ours has opened, where that is
+   * another layer.
+   */
+  readonly makeGeneralLayer?: MakeLayer
   /** What of urls is secret in logs, events and errors, beside what always is. */
   readonly urlRules?: UrlRules | undefined
 }
@@ -44,7 +47,7 @@ interface InterceptorRest {
 export function interceptor(
   integration: string,
   makeLayer: MakeLayer,
-  { makeScopedLayer = makeLayer, urlRules }: InterceptorRest = {},
+  { makeGeneralLayer = makeLayer, urlRules }: InterceptorRest = {},
 ): LayerInterceptor {
   checkRuntime()
   const compose: Dispatcher.DispatcherComposeInterceptor = (dispatch) => {
@@ -56,13 +59,11 @@ export function interceptor(
       }
     }
     const layer = makeLayer(end)
-    const scopedLayer = makeScopedLayer === makeLayer ? layer : makeScopedLayer(end)
+    const generalLayer = makeGeneralLayer === makeLayer ? layer : makeGeneralLayer(end)
     // undici wants a dispatch function of exactly two parameters
     return function resilientDispatch(options, handler) {
       const known = (options as AttemptOptions)[attemptKey]
-      if (known !== undefined) {
-        return (known.call.scope === undefined ? layer : scopedLayer)(known, options, handler)
-      }
+      if (known !== undefined) return generalLayer(known, options, handler)
       if (isLegacyHandler(handler)) {
         return resilientDispatch(withoutHttp2(options), new LegacyHandlerAdapter(handler))
       }
@@ -70,15 +71,15 @@ export function interceptor(
       const scope = currentCallScope()
       return scope === undefined
         ? open(layer, options, handler, integration, undefined, urlRules)
-        : openOutside(scopedLayer, options, handler, integration, scope, urlRules)
+        : openOutside(generalLayer, options, handler, integration, scope, urlRules)
     }
   }
   return Object.assign(compose, { [layerKey]: makeLayer })
 }
 
 /** One layer of several, each over the one before. */
-export function stacked(fromTheInsideOut: readonly LayerInterceptor[]): MakeLayer {
-  return (next) => fromTheInsideOut.reduce((inner, { [layerKey]: makeLayer }) => makeLayer(inner), next)
+export function stacked(fromTheInsideOut: readonly (LayerInterceptor | undefined)[]): MakeLayer {
+  return (next) => fromTheInsideOut.reduce((inner, over) => over?.[layerKey](inner) ?? inner, next)
 }
 
 /**

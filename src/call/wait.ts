@@ -86,6 +86,7 @@ export class Waits {
   begin(attempt: Attempt, listener: WaitListener): Wait {
     const wait = new Wait(this, attempt, listener)
     this.#open.add(wait)
+    attempt.call.watchTime()
     attempt.call.addWait(wait)
     return wait
   }

@@ -3,9 +3,11 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
 import type { CancelHook } from '../call/cancel-hook.ts'
+import { type TimeLimit, timeoutError } from '../call/time-limit.ts'
 import type { IntegrationErrorContext, RequestTimeoutError } from '../errors.ts'
 import { errorOutcome, responseOutcome } from '../http/outcome.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
+import { type Deadline, NOT_WAITING } from '../time/deadlines.ts'
 import type { Probe } from './admission.ts'
 import { attemptResult } from './attempt-result.ts'
 import type { Circuit } from './circuit.ts'
@@ -21,21 +23,25 @@ export interface HandlerContext {
   readonly reporter: Reporter
   /** Every answer below 500 is a success: no hook has a say, and none is too slow. */
   readonly plain: boolean
+  /** How long an attempt may take, where no handler under this one watches it. */
+  readonly limit: TimeLimit | undefined
 }
 
 /** An attempt that holds one of the circuit's slots. */
 interface WatchedProbe extends CancelHook {
   readonly running: RunningProbe
-  controller: Dispatcher.DispatchController | undefined
 }
 
 /**
- * One attempt through a circuit: records once what came of it, and a failure also when the body then breaks.
+ * One attempt through a circuit: records once what came of it, and a failure also when the body then breaks. It waits
+ * itself for the end of the time that the attempt has: a handler for that alone would cost as much as all of this.
  *
  * The methods that only pass on stand in every handler: a shared base class costs a call more than the repetition
  * (`call/layer.ts`).
  */
-export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
+export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner, Deadline, CancelHook {
+  place = NOT_WAITING
+  nextCancelHook: CancelHook | undefined = undefined
   readonly #context: HandlerContext
   readonly #circuit: Circuit
   readonly #generation: number
@@ -44,7 +50,8 @@ export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
   /** Only for probes: a closure for each call would cost as much as the rest of this layer. */
   #watched: WatchedProbe | undefined
   #result: ProbeResult | undefined
-  /** The probe took too long: the caller has its error, and what the attempt still says is not let through. */
+  #controller: Dispatcher.DispatchController | undefined = undefined
+  /** It took too long: the caller has its error, and what the attempt still says is not let through. */
   #timedOut: RequestTimeoutError | undefined
 
   constructor(
@@ -60,6 +67,11 @@ export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
     this.#attempt = attempt
     this.#handler = handler
     if (probe !== undefined) this.#watch(probe)
+    const { limit } = context
+    if (limit !== undefined) {
+      limit.deadlines.set(this, attempt.now())
+      attempt.call.onCancel(this)
+    }
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
@@ -69,7 +81,7 @@ export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
       return
     }
     this.#attempt.started = true
-    if (this.#watched !== undefined) this.#watched.controller = controller
+    this.#controller = controller
     this.#handler.onRequestStart?.(controller, context)
   }
 
@@ -92,6 +104,7 @@ export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
   ): void {
     if (this.#timedOut !== undefined) return
     if (statusCode >= 200 && this.#result === undefined) {
+      if (this.place !== NOT_WAITING) this.#stopTimer()
       // what `attemptResult` would say, for nearly every response, without an outcome made for it
       if (
         statusCode < 500 &&
@@ -157,6 +170,7 @@ export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
   #record(result: ProbeResult, slow: boolean): void {
     if (this.#result !== undefined) return
     this.#result = result
+    if (this.place !== NOT_WAITING) this.#stopTimer()
     if (this.#watched === undefined) this.#circuit.record(this.#generation, result, slow)
     else {
       this.#attempt.call.offCancel(this.#watched)
@@ -167,7 +181,6 @@ export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
   #watch(probe: Probe): void {
     this.#watched = {
       running: new RunningProbe(this.#circuit, probe, this),
-      controller: undefined,
       nextCancelHook: undefined,
       cancelled: () => this.#cancel(),
     }
@@ -180,11 +193,38 @@ export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner {
   }
 
   onTimeout(error: RequestTimeoutError): void {
-    this.#timedOut = error
     this.#record('fail', false)
-    const controller = this.#watched?.controller
-    controller?.abort(error)
-    this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
+    this.#abort(error)
+  }
+
+  /** Comes from a timer that all calls share: in the async context of none. */
+  expire(): void {
+    this.#attempt.call.runInAsyncScope(this.#expired, this)
+  }
+
+  #expired(): void {
+    const { call } = this.#attempt
+    call.offCancel(this)
+    const error = timeoutError(call, this.#context.limit!)
+    this.#failed(error)
+    call.stopWaiting()
+    this.#abort(error)
+  }
+
+  #abort(error: RequestTimeoutError): void {
+    this.#timedOut = error
+    this.#controller?.abort(error)
+    this.#handler.onResponseError?.(this.#controller as Dispatcher.DispatchController, error)
+  }
+
+  /** The call is over: nothing is waited for any more. */
+  cancelled(): void {
+    this.#context.limit?.deadlines.clear(this)
+  }
+
+  #stopTimer(): void {
+    this.#context.limit?.deadlines.clear(this)
+    this.#attempt.call.offCancel(this)
   }
 
   /** A cancellation is void, as is what was thrown before anything was sent. */

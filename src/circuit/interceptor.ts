@@ -2,7 +2,8 @@ import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
 import { type CallRequest, requestOf } from '../call/call-request.ts'
 import type { Call } from '../call/call.ts'
-import { interceptor, type LayerInterceptor, send } from '../call/layer.ts'
+import { interceptor, type Layer, type LayerInterceptor, send, stacked } from '../call/layer.ts'
+import type { TimeLimit } from '../call/time-limit.ts'
 import { Waits } from '../call/wait.ts'
 import { type Checks, optional, resolveOptions, withDefault } from '../checks.ts'
 import { integrationOption, stringOption } from '../options.ts'
@@ -84,17 +85,25 @@ const interceptorChecks: Checks<CircuitBreakerInterceptorOptions, InterceptorPol
   logger: loggerOption,
 }
 
+/** The layer of a stack. */
+interface CircuitBreakerLayer extends CircuitBreakerInterceptor, LayerInterceptor {
+  /**
+   * The same breaker, whose handlers keep attempts to their time as well.
+   * @param timeout does so where a request has no circuit
+   */
+  timed(limit: TimeLimit, timeout: LayerInterceptor): LayerInterceptor
+}
+
 /** The interceptor of options that are already checked. */
 export function circuitBreakerInterceptor(
   settings: CircuitBreakerSettings,
   circuits: CircuitStore,
   reporter: Reporter,
-): CircuitBreakerInterceptor & LayerInterceptor {
+): CircuitBreakerLayer {
   const { integration } = reporter
   const log = reporter.logs ? new ChangeLog(circuits, reporter) : undefined
   const { policy, key } = settings
   const plain = settings.isFailure === undefined && policy.slowCallMs === Infinity
-  const context: HandlerContext = { settings, reporter, plain }
 
   const waits = new Waits(integration)
   const held: HeldContext = { integration, waits }
@@ -111,7 +120,9 @@ export function circuitBreakerInterceptor(
     return last
   }
 
-  const breaker = interceptor(integration, (next) => {
+  const layerWith = (limit: TimeLimit | undefined, next: Layer, withoutCircuit: Layer): Layer => {
+    const context: HandlerContext = { settings, reporter, plain, limit }
+
     const hold = (
       circuit: Circuit,
       attempt: Attempt,
@@ -129,23 +140,28 @@ export function circuitBreakerInterceptor(
     // no closure in here: what it captures would be allocated for each healthy call
     return (attempt, callOptions, handler) => {
       const circuit = circuitOf(attempt.call)
-      if (circuit === undefined) return next(attempt, callOptions, handler)
+      if (circuit === undefined) return withoutCircuit(attempt, callOptions, handler)
       if (circuit.passing) {
         if (attempt.startedAt > circuit.lastUsedAt) circuit.lastUsedAt = attempt.startedAt
         return next(attempt, callOptions, new CircuitHandler(context, circuit, attempt, handler, undefined))
       }
       return hold(circuit, attempt, callOptions, handler)
     }
-  })
+  }
 
-  return Object.assign(breaker, {
-    circuits,
-    async close(): Promise<void> {
-      waits.close()
-      log?.close()
-      await circuits.flush()
+  return Object.assign(
+    interceptor(integration, (next) => layerWith(undefined, next, next)),
+    {
+      circuits,
+      timed: (limit: TimeLimit, timeout: LayerInterceptor) =>
+        interceptor(integration, (next) => layerWith(limit, next, stacked([timeout])(next))),
+      async close(): Promise<void> {
+        waits.close()
+        log?.close()
+        await circuits.flush()
+      },
     },
-  })
+  )
 }
 
 /**

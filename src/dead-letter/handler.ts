@@ -33,7 +33,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
   readonly #body: unknown
   /** Final headers were handed on. */
   #answered = false
-  /** A record of the failure is made. */
+  /** A record of the failure is made: the caller has its error, or gets it now. Nothing else is let through. */
   #captured = false
   /** The response broke after its headers. */
   #broken = false
@@ -69,6 +69,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
     statusMessage?: string,
   ): void {
     if (statusCode >= 200 && !this.#answered) {
+      if (this.#captured) return
       this.#answered = true
       const { verdict } = this.#call.attempt
       // a user's own `capture` may want any response
@@ -82,18 +83,21 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#captured) return
     this.#snapshot?.take(chunk)
     this.#handler.onResponseData?.(controller, chunk)
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+    if (this.#captured) return
     this.#handler.onResponseEnd?.(controller, trailers)
     this.#snapshot?.end(true)
   }
 
   onResponseError(controller: Controller, error: Error): void {
+    if (this.#captured) return
     const call = this.#call
-    if (this.#answered || this.#captured || call.cancelled || call.finished) {
+    if (this.#answered || call.cancelled || call.finished) {
       this.#broken = true
       this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
       this.#snapshot?.end(false)
@@ -103,11 +107,17 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
     call.runInAsyncScope(this.#failed, this, controller, error, started, fresh)
   }
 
-  /** The caller's own timeout ended the call while no attempt was there to report it: in a wait, in a queue. */
-  abandoned(reason: Error): void {
+  /**
+   * A timeout, of the caller or of the stack, ended the call while no attempt was there to report it: in a wait, in a
+   * queue.
+   * @returns whether the layers above hear of it from here
+   */
+  abandoned(reason: Error): boolean {
     const call = this.#call
-    if (this.#answered || this.#captured || call.finished) return
+    if (this.#captured) return true
+    if (this.#answered || call.finished) return false
     call.runInAsyncScope(this.#failed, this, null, reason, false, false)
+    return true
   }
 
   /** In the caller's async context, as everything that hooks, logs and events hear of. */

@@ -3,18 +3,11 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
 import type { CancelHook } from '../call/cancel-hook.ts'
-import { RequestTimeoutError, subjectOf } from '../errors.ts'
-import { type Deadline, type Deadlines, NOT_WAITING } from '../time/deadlines.ts'
+import { type TimeLimit, timeoutError } from '../call/time-limit.ts'
+import type { RequestTimeoutError } from '../errors.ts'
+import { type Deadline, NOT_WAITING } from '../time/deadlines.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
-
-/** One time limit, as the interceptor has made it of options. */
-export interface TimeLimit {
-  readonly deadlines: Deadlines
-  readonly scope: 'attempt' | 'call'
-  readonly untilEnd: boolean
-  readonly integration: string
-}
 
 /**
  * Lives through one attempt, or through the whole call where no retry is above it. Waits for its deadline itself.
@@ -120,15 +113,11 @@ export class TimeoutHandler implements Dispatcher.DispatchHandler, Deadline, Can
 
   #expired(): void {
     const { call } = this.#attempt
-    const { integration, scope } = this.#limit
-    const { ms } = this.#limit.deadlines
     call.offCancel(this)
-    const { method, redactedUrl: url, attempts } = call
-    const context = { integration, method, url, attempts, scope, timeoutMs: ms } as const
-    this.#error = new RequestTimeoutError(`${subjectOf(context)}: the ${scope} timed out`, context)
+    this.#error = timeoutError(call, this.#limit)
     // What is under this layer first, so that it has settled when the caller hears of it and nothing starts after:
     // a wait between attempts, and the attempt in hand, whose report is not let through.
-    if (scope === 'call') call.deadline = 0
+    if (this.#limit.scope === 'call') call.deadline = 0
     call.stopWaiting()
     this.#controller?.abort(this.#error)
     this.#handler.onResponseError?.(this.#controller as Dispatcher.DispatchController, this.#error)

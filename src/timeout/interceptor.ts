@@ -1,9 +1,11 @@
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import { interceptor, type LayerInterceptor } from '../call/layer.ts'
+import type { TimeLimit } from '../call/time-limit.ts'
 import { resolveOptions } from '../checks.ts'
 import { Deadlines } from '../time/deadlines.ts'
-import { TimeoutHandler, type TimeLimit } from './handler.ts'
+import { TimeoutHandler } from './handler.ts'
+import type { TimePolicy } from './limit.ts'
 import { timeoutChecks, type TimeoutOptions } from './options.ts'
 
 export type { TimeoutOptions } from './options.ts'
@@ -27,17 +29,27 @@ export function timeout(options: TimeoutOptions): Dispatcher.DispatcherComposeIn
   })
 }
 
-interface TimeoutPolicy {
-  /** `undefined`: none, unless the call brings one. */
-  readonly deadlines: Deadlines | undefined
-  /** `undefined`: the attempt where a retry is above, else the call; no call brings one of its own. */
-  readonly scope: 'attempt' | 'call' | undefined
-  readonly untilEnd: boolean
-  readonly integration: string
+/**
+ * Keeps the calls that a stack opens to their time, at no cost but a look at the clock while all goes well: what is above
+ * it hears of the timeout from the call itself.
+ * @param within attempts have less time
+ */
+export function callLimit(limit: TimeLimit, within: boolean): LayerInterceptor {
+  return interceptor(limit.integration, (next) => (attempt, options, handler) => {
+    attempt.call.limitTo(limit, attempt.now(), within)
+    return next(attempt, options, handler)
+  })
 }
 
-/** The interceptor of a policy that is already checked. */
-export function timeoutInterceptor({ deadlines, scope, ...rest }: TimeoutPolicy): LayerInterceptor {
+/**
+ * The interceptor of a policy that is already checked.
+ * @param scope of one that stands alone it is the attempt where a retry is above, else the call; then no call brings a
+ *   limit of its own
+ */
+export function timeoutInterceptor(
+  policy: TimePolicy | (Omit<TimePolicy, 'scope'> & { readonly scope: undefined }),
+): LayerInterceptor {
+  const { deadlines, scope, ...rest } = policy
   const limitOf = (deadlines: Deadlines, scope: 'attempt' | 'call'): TimeLimit => ({
     ...rest,
     deadlines,

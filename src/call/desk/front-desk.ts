@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
+import type { RequestTimeoutError } from '../../errors.ts'
 import { isReadOnce, rereadableHeaders } from '../../http/headers.ts'
 import type { UrlRules } from '../../http/secrets/redacted-url.ts'
 import { steadyNow } from '../../time/clock.ts'
@@ -11,6 +12,7 @@ import type { CallFacts } from '../call-facts.ts'
 import type { CallScope } from '../call-options.ts'
 import { Call } from '../call.ts'
 import { type CancelHook, tellHooks } from '../cancel-hook.ts'
+import type { TimeLimit } from '../time-limit.ts'
 import type { Stoppable } from '../wait.ts'
 import { StableController } from './controller.ts'
 
@@ -36,13 +38,14 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
   repeatableRule: ((call: Call) => boolean) | undefined = undefined
   cancelled = false
   abandoned = false
-  captor: { abandoned(reason: Error): void } | undefined = undefined
+  captor: { abandoned(reason: Error): boolean } | undefined = undefined
   finished = false
   protected bodies: CallBodies | undefined = undefined
   protected cancelHook: CancelHook | undefined = undefined
   protected urlRules: UrlRules | undefined
   protected waits: Stoppable | undefined = undefined
   protected facts: CallFacts | undefined = undefined
+  protected timeLimit: TimeLimit | undefined = undefined
   readonly #context = {}
 
   constructor(
@@ -96,7 +99,29 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     this.onResponseError(this.controller.attempt, reason)
   }
 
+  /**
+   * What is under the layers ends first, so that it has settled when the caller hears of it and nothing starts after: a
+   * wait between attempts, and the attempt in hand, which reports the error itself.
+   */
+  timeOut(error: RequestTimeoutError): void {
+    if (this.finished) return
+    this.deadline = 0
+    this.own.timedOut = error
+    this.stopWaiting()
+    this.controller.attempt?.abort(error)
+    const hook = this.cancelHook
+    this.cancelHook = undefined
+    tellHooks(hook)
+    if (this.finished || this.captor?.abandoned(error) === true) return
+    this.onResponseError(this.controller.attempt, error)
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    if (this.facts?.timedOut !== undefined) {
+      // a connection takes up an attempt that is already over: it must not send it
+      controller.abort(this.facts.timedOut)
+      return
+    }
     if (this.controller.attempt !== controller) this.controller.attach(controller)
     // a redirect interceptor under us hands on its history through the context
     if (typeof context === 'object' && context !== null) Object.assign(this.#context, context)
@@ -128,6 +153,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     if (statusCode >= 200) {
       // final: nothing will be sent again, so nothing need be kept while the caller reads
       this.bodies?.forget()
+      this.facts?.timer?.responded()
       this.attempt.statusCode = statusCode
       attemptDone(this.attempt, undefined)
     }
@@ -201,6 +227,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     this.finished = true
     this.cancelHook = undefined
     this.bodies?.close(sendsRest, error)
+    this.facts?.timer?.clear()
     if (error !== undefined) attemptDone(this.attempt, error)
     callDone(this, error)
   }
