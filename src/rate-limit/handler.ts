@@ -8,6 +8,22 @@ import type { Limiter } from './limiter.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
 
+/** What the attempts through one layer share. */
+export interface LayerContext {
+  readonly budget: Budget
+  /** Lets an attempt wait in line, which goes with another handler then. */
+  readonly hold: (
+    attempt: Attempt,
+    options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+    limiter: Limiter,
+    units: readonly number[],
+  ) => void
+}
+
+/** Tells undici that an attempt is not to be sent. Never reaches a caller. */
+const heldBack = new Error('undici-resilience: held back, the provider has asked to wait')
+
 /**
  * One attempt under the limits of its key: gives its permit back where nothing was sent, and hears what the provider says
  * of its limits.
@@ -16,7 +32,7 @@ type Controller = Dispatcher.DispatchController | null | undefined
  * (`call/layer.ts`).
  */
 export class RateLimitHandler implements Dispatcher.DispatchHandler {
-  readonly #budget: Budget
+  readonly #context: LayerContext
   readonly #attempt: Attempt
   readonly #options: Dispatcher.DispatchOptions
   readonly #handler: Dispatcher.DispatchHandler
@@ -28,14 +44,14 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
   readonly #takenAt: number
 
   constructor(
-    budget: Budget,
+    context: LayerContext,
     attempt: Attempt,
     options: Dispatcher.DispatchOptions,
     handler: Dispatcher.DispatchHandler,
     limiter: Limiter | undefined,
     units: readonly number[] | undefined,
   ) {
-    this.#budget = budget
+    this.#context = context
     this.#attempt = attempt
     this.#options = options
     this.#handler = handler
@@ -45,9 +61,11 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    const limiter = this.#limiter
+    // no look at the clock unless a cool-down has begun since it took its permit
+    if (limiter !== undefined && limiter.coolUntil > this.#takenAt) this.#holdBack(limiter, controller)
     this.#attempt.started = true
     this.#handler.onRequestStart?.(controller, context)
-    const limiter = this.#limiter
     if (limiter === undefined) return
     // the circuit let it through
     limiter.circuitRefusedAt = -Infinity
@@ -79,10 +97,11 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
     statusMessage?: string,
   ): void {
     if (statusCode >= 200) {
-      if (!this.#budget.toldByRetry) this.#budget.heed(this.#attempt, this.#options, statusCode, headers)
+      const { budget } = this.#context
+      if (!budget.toldByRetry) budget.heed(this.#attempt, this.#options, statusCode, headers)
       if (statusCode < 400) this.#limiter?.ramp.served()
       if (this.#limiter !== undefined) {
-        this.#budget.answered(this.#limiter, this.#attempt, this.#units, statusCode, headers)
+        budget.answered(this.#limiter, this.#attempt, this.#units, statusCode, headers)
       }
     }
     this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
@@ -97,6 +116,10 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Controller, error: Error): void {
+    if (error === heldBack && this.#attempt.thrown === heldBack) {
+      this.#waitAgain()
+      return
+    }
     if (this.#limiter !== undefined) this.#failed(this.#limiter, error)
     this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
   }
@@ -111,6 +134,32 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
 
   onRequestSent(): void {
     this.#handler.onRequestSent?.()
+  }
+
+  /**
+   * A cool-down began while the attempt waited for a connection: it is back in line before anything is sent. What is
+   * thrown here ends it for undici without a byte written, body and connection untouched; an abort would end the
+   * connection too.
+   */
+  #holdBack(limiter: Limiter, controller: Dispatcher.DispatchController): void {
+    const attempt = this.#attempt
+    const { call } = attempt
+    // over HTTP/2 it may start a second time, and its body is not whole then
+    const startsAnew = call.controller.attempt !== null
+    if (startsAnew || call.finished || controller.aborted || performance.now() >= limiter.coolUntil) return
+    attempt.started = false
+    attempt.thrown = heldBack
+    throw heldBack
+  }
+
+  #waitAgain(): void {
+    const attempt = this.#attempt
+    const limiter = this.#limiter!
+    const units = this.#units ?? limiter.ones
+    attempt.thrown = undefined
+    this.#giveBack()
+    const { hold } = this.#context
+    attempt.call.runInAsyncScope(hold, undefined, attempt, this.#options, this.#handler, limiter, units)
   }
 
   #failed(limiter: Limiter, error: Error): void {

@@ -1,13 +1,11 @@
 import type { Dispatcher } from 'undici'
-import type { Attempt } from '../call/attempt.ts'
 import { interceptor, type Layer, type LayerInterceptor, send } from '../call/layer.ts'
 import { type Checks, optional, resolveOptions, withDefault } from '../checks.ts'
 import { integrationOption } from '../options.ts'
 import { limitStoreOption } from '../store.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import { Budget } from './budget.ts'
-import { RateLimitHandler } from './handler.ts'
-import type { Limiter } from './limiter.ts'
+import { type LayerContext, RateLimitHandler } from './handler.ts'
 import { Line } from './line/line.ts'
 import { rateLimitChecks, type RateLimitOptions, type RateLimitPolicy } from './options.ts'
 import { LimitRegistry } from './registry.ts'
@@ -102,6 +100,7 @@ export function rateLimitInterceptor(
 
 /** Limits are known: each attempt takes a permit. No closure where it has one: what it captures would be allocated. */
 function limitedLayer(next: Layer, budget: Budget, line: Line): Layer {
+  const context = contextOf(next, budget, line)
   return (attempt, options, handler) => {
     const { call } = attempt
     const { scope } = call
@@ -111,18 +110,20 @@ function limitedLayer(next: Layer, budget: Budget, line: Line): Layer {
     const now = attempt.now()
     const background = scope?.priority === 'background'
     if (limiter.passes(units, now, background)) {
-      return next(attempt, options, new RateLimitHandler(budget, attempt, options, handler, limiter, units))
+      return next(attempt, options, new RateLimitHandler(context, attempt, options, handler, limiter, units))
     }
     if (limiter.passesToOpenCircuit(now)) {
-      const through = new RateLimitHandler(budget, attempt, options, handler, limiter, undefined)
+      const through = new RateLimitHandler(context, attempt, options, handler, limiter, undefined)
       return next(attempt, options, through)
     }
-    return hold(next, budget, line, attempt, options, handler, limiter, units)
+    context.hold(attempt, options, handler, limiter, units)
+    return true
   }
 }
 
 /** No limits are known: calls only wait where the provider asked for it. */
 function coolingLayer(next: Layer, budget: Budget, line: Line): Layer {
+  const context = contextOf(next, budget, line)
   const { store } = budget
   return (attempt, options, handler) => {
     const { call } = attempt
@@ -136,32 +137,29 @@ function coolingLayer(next: Layer, budget: Budget, line: Line): Layer {
       return next(
         attempt,
         options,
-        new RateLimitHandler(budget, attempt, options, handler, undefined, undefined),
+        new RateLimitHandler(context, attempt, options, handler, undefined, undefined),
       )
     }
     const limiter = store.cooling(budget.keyOf(scope, options))
     const background = call.scope?.priority === 'background'
     if (limiter === undefined || limiter.passes(limiter.ones, now, background)) {
-      const through = new RateLimitHandler(budget, attempt, options, handler, limiter, limiter?.ones)
+      const through = new RateLimitHandler(context, attempt, options, handler, limiter, limiter?.ones)
       return next(attempt, options, through)
     }
-    return hold(next, budget, line, attempt, options, handler, limiter, limiter.ones)
+    context.hold(attempt, options, handler, limiter, limiter.ones)
+    return true
   }
 }
 
-function hold(
-  next: Layer,
-  budget: Budget,
-  line: Line,
-  attempt: Attempt,
-  options: Dispatcher.DispatchOptions,
-  handler: Dispatcher.DispatchHandler,
-  limiter: Limiter,
-  units: readonly number[],
-): true {
-  const background = attempt.call.scope?.priority === 'background'
-  line.join({ attempt, limiter, units, background, handler }, () => {
-    send(next, attempt, options, new RateLimitHandler(budget, attempt, options, handler, limiter, units))
-  })
-  return true
+function contextOf(next: Layer, budget: Budget, line: Line): LayerContext {
+  const context: LayerContext = {
+    budget,
+    hold(attempt, options, handler, limiter, units) {
+      const background = attempt.call.scope?.priority === 'background'
+      line.join({ attempt, limiter, units, background, handler }, () => {
+        send(next, attempt, options, new RateLimitHandler(context, attempt, options, handler, limiter, units))
+      })
+    },
+  }
+  return context
 }
