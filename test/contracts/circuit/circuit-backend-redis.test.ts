@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { unknownView } from '../../../src/circuit/machine/state.ts'
+import { resolveCircuitBreakerOptions } from '../../../src/circuit/options.ts'
 import { RedisCircuitBackend } from '../../../src/stores/redis/circuits/backend.ts'
 import { CircuitLayout } from '../../../src/stores/redis/circuits/layout.ts'
 import { makeCircuitScripts } from '../../../src/stores/redis/circuits/scripts.ts'
@@ -42,3 +44,35 @@ circuitBackendContract(
   },
   { traces: 1_000, lanes: 20 },
 )
+
+test('keeps a circuit alive once in each bucket that is counted into, and at each flush that counts nothing', async () => {
+  const prefix = 'alive'
+  const layout = new CircuitLayout(client, prefix)
+  const scripts = makeCircuitScripts(`local micros = tonumber(redis.call('GET', '${prefix}:clock'))`)
+  const backend = new RedisCircuitBackend({ client, layout, by: 'p', timeoutMs: 30_000, scripts })
+  const { policy } = resolveCircuitBreakerOptions({ windowMs: 100_000 })
+  const [stateKey, windowKey] = layout.keysOf('a')
+  let view = unknownView
+  const flush = async (second: number, total: number): Promise<void> => {
+    await client.set(`${prefix}:clock`, String((1_700_000_000 + second) * 1e6))
+    const [reply] = await backend.flush([{ id: 'a', policy, view, counts: { total, failed: 0, slow: 0 } }])
+    if (reply === undefined || reply instanceof Error) throw new Error('no reply', { cause: reply })
+    view = reply.view
+  }
+  const shorten = async (): Promise<void> => {
+    await client.pexpire(stateKey, 50_000)
+    await client.pexpire(windowKey, 50_000)
+  }
+  const areShort = async (): Promise<boolean[]> =>
+    (await Promise.all([client.pttl(stateKey), client.pttl(windowKey)])).map((ms) => ms > 0 && ms <= 50_000)
+
+  await flush(0, 1)
+  await shorten()
+  await flush(9, 1)
+  expect(await areShort()).toEqual([true, true])
+  await flush(10, 1)
+  expect(await areShort()).toEqual([false, false])
+  await shorten()
+  await flush(10, 0)
+  expect(await areShort()).toEqual([false, true])
+})

@@ -8,24 +8,36 @@
 -- Reply: view, status, and the sums of the window: total, failed, slow
 local total, failed, slow = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local counted = (status == 'same' or status == 'created') and circuit.state == 'c' and circuit.override == '-'
+local adds = counted and total + failed + slow > 0
 local current = math.floor(now / policy.bucket_ms)
 
-if counted and total + failed + slow > 0 then
-  local slot = current % policy.buckets
-  local held = numbers(redis.call('HGET', KEYS[2], slot) or '')
-  if held[1] ~= current then held = { current, 0, 0, 0 } end
-  redis.call('HSET', KEYS[2], slot, table.concat({ text(current), text((held[2] or 0) + total),
-    text((held[3] or 0) + failed), text((held[4] or 0) + slow) }, ','))
-  keep_window()
+-- What does not read as a bucket counts as lost. Most hold successes alone, which is the quicker one to read.
+local function read_bucket(value)
+  local bucket, all = string.match(value, '^(%d+),(%d+),0,0$')
+  if bucket then return tonumber(bucket), all, 0, 0 end
+  local at, t, f, s = string.match(value, '^(%d+),(%d+),(%d+),(%d+)$')
+  return tonumber(at) or -1, t, f, s
 end
 
-local sums = { 0, 0, 0 }
+local sums, held = { 0, 0, 0 }, nil
 for _, value in ipairs(redis.call('HVALS', KEYS[2])) do
-  local bucket = numbers(value)
-  if (bucket[1] or -1) > current - policy.buckets and bucket[1] <= current then
-    for i = 1, 3 do sums[i] = sums[i] + (bucket[i + 1] or 0) end
+  local bucket, t, f, s = read_bucket(value)
+  if bucket > current - policy.buckets and bucket <= current then
+    sums[1], sums[2], sums[3] = sums[1] + t, sums[2] + f, sums[3] + s
+    -- it lies in the slot that is written to
+    if bucket == current then held = { t, f, s } end
   end
 end
+
+if adds then
+  sums[1], sums[2], sums[3] = sums[1] + total, sums[2] + failed, sums[3] + slow
+  local t, f, s = total, failed, slow
+  if held then t, f, s = held[1] + t, held[2] + f, held[3] + s end
+  redis.call('HSET', KEYS[2], current % policy.buckets, string.format('%.0f,%.0f,%.0f,%.0f', current, t, f, s))
+  -- whoever counts first into a bucket keeps it alive, once in a tenth of the window
+  if not held then keep_window() end
+end
+if not (adds and held) then keep_state() end
 
 -- Whether a sample surely carries a share of at least `rate`: `carriesRate` of src/circuit/machine/policy.ts once more.
 local function carries_rate(all, hits, rate)
@@ -48,5 +60,4 @@ if counted and failed + slow > 0 then
   if sums[1] >= policy.minimum_requests and (by_failures or by_slowness) and reporters >= policy.quorum then open() end
 end
 
-keep_state()
 return { view(), status, text(sums[1]), text(sums[2]), text(sums[3]) }

@@ -56,10 +56,11 @@ local function sync()
     circuit.due = now + policy.max_timeout_ms
     redis.call('HSET', KEYS[1], 'due', text(circuit.due))
   end
+  local epoch = tonumber((string.match(ARGV[5], '^[^ ]+')))
+  -- nearly always: nothing else of the view is read
+  if epoch and epoch > 0 and epoch == circuit.epoch then return 'same' end
   local v = {}
   for part in string.gmatch(ARGV[5], '[^ ]+') do v[#v + 1] = part end
-  local epoch = tonumber(v[1])
-  if epoch and epoch > 0 and epoch == circuit.epoch then return 'same' end
   local sane = epoch and epoch == math.floor(epoch) and epoch >= 0 and epoch <= micros + FUTURE_MICROS
     and epoch < MAX_EPOCH
   if circuit.epoch == 0 and (not sane or epoch == 0) then

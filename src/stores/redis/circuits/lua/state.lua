@@ -35,6 +35,6 @@ if not valid then circuit = { epoch = 0, state = 'c', due = 0, trips = 0, overri
 local function view()
   local remaining = 0
   if circuit.state == 'o' and circuit.override == '-' then remaining = math.max(0, circuit.due - now) end
-  return table.concat({ text(circuit.epoch), circuit.state, text(remaining), text(circuit.trips), circuit.override,
-    circuit.by == '' and '-' or circuit.by, text(micros) }, ' ')
+  return string.format('%.0f %s %.0f %.0f %s %s %.0f', circuit.epoch, circuit.state, remaining, circuit.trips,
+    circuit.override, circuit.by == '' and '-' or circuit.by, micros)
 end
