@@ -1,8 +1,8 @@
+import { FairQueue, type InLine } from '../call/line/fair-queue.ts'
 import { throwApart } from '../errors.ts'
 import { MAX_TIMER_MS } from '../options.ts'
 import type { Scheduler } from '../time/clock.ts'
 import type { Limit, Wanted } from './limit.ts'
-import { FairQueue, type InLine } from './line/fair-queue.ts'
 import { Ramp } from './ramp.ts'
 
 /** Who refused: the provider, by a cool-down, or the limiter, for want of permits. */

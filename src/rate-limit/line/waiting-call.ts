@@ -1,10 +1,10 @@
 import type { Attempt } from '../../call/attempt.ts'
 import { attemptDone } from '../../call/call-events.ts'
+import type { InLine } from '../../call/line/fair-queue.ts'
 import type { Wait, WaitListener, Waits } from '../../call/wait.ts'
 import type { RateLimitError, ShutdownError } from '../../errors.ts'
 import { type Deadline, type Deadlines, NOT_WAITING } from '../../time/deadlines.ts'
 import type { Limiter, RefusedBy, Waiting } from '../limiter.ts'
-import type { InLine } from './fair-queue.ts'
 
 /** What becomes of a call that waits. */
 interface WaitEnd {
