@@ -1,8 +1,9 @@
+import { FairQueue, type InLine } from '../call/line/fair-queue.ts'
 import { finishes, meanAfter } from './admission.ts'
 import { Aimd, type AimdPolicy } from './aimd.ts'
 
 /** A call in line. */
-export interface Waiter {
+export interface Waiter extends InLine {
   /** It is the first, and a slot is free: it goes now, which takes the slot, or not at all. It has left the line. */
   turn(): void
 }
@@ -13,7 +14,7 @@ export class Slots {
   readonly #limit: number
   readonly #aimd: Aimd | undefined
   readonly #idle: (slots: Slots) => void
-  readonly #line = new Set<Waiter>()
+  readonly #line = new FairQueue<Waiter>()
   #taken = 0
   #meanMs: number | undefined
   #waking = false
@@ -79,7 +80,7 @@ export class Slots {
   }
 
   leave(waiter: Waiter): void {
-    if (this.#line.delete(waiter) && this.#line.size === 0 && this.#taken === 0) this.#idle(this)
+    if (this.#line.remove(waiter) && this.#line.size === 0 && this.#taken === 0) this.#idle(this)
   }
 
   /** Not at once: a slot comes free in the middle of another call's answer, and a throw of one must not hit the other. */
@@ -95,10 +96,10 @@ export class Slots {
   #letGo(): void {
     try {
       while (this.#taken < this.limit) {
-        const [first] = this.#line
+        const { first } = this.#line
         if (first === undefined) break
         // not `leave`: it is not idle while the first of them is about to take a slot
-        this.#line.delete(first)
+        this.#line.remove(first)
         first.turn()
       }
       if (this.#taken === 0 && this.#line.size === 0) this.#idle(this)

@@ -1,9 +1,8 @@
 import type { Attempt } from '../../call/attempt.ts'
-import { attemptDone } from '../../call/call-events.ts'
-import type { InLine } from '../../call/line/fair-queue.ts'
-import type { Wait, WaitListener, Waits } from '../../call/wait.ts'
-import type { RateLimitError, ShutdownError } from '../../errors.ts'
-import { type Deadline, type Deadlines, NOT_WAITING } from '../../time/deadlines.ts'
+import { LinedCall } from '../../call/line/lined-call.ts'
+import type { Waits } from '../../call/wait.ts'
+import type { RateLimitError } from '../../errors.ts'
+import type { Deadlines } from '../../time/deadlines.ts'
 import type { Limiter, RefusedBy, Waiting } from '../limiter.ts'
 
 /** What becomes of a call that waits. */
@@ -16,21 +15,13 @@ interface WaitEnd {
   fail(error: Error): void
 }
 
-/** A call in line for a permit, or for the end of a cool-down: it leaves when its turn comes, its time is up, or it ends. */
-export class WaitingCall implements Waiting, WaitListener, Deadline {
-  inLine = false
-  previousInLine: InLine | undefined = undefined
-  nextInLine: InLine | undefined = undefined
-  place = NOT_WAITING
+/** A call in line for a permit, or for the end of a cool-down. */
+export class WaitingCall extends LinedCall implements Waiting {
   readonly units: readonly number[]
   readonly background: boolean
   readonly waitsUntil: number
-  readonly #attempt: Attempt
   readonly #limiter: Limiter
-  readonly #deadlines: Deadlines
   readonly #end: WaitEnd
-  readonly #since: number
-  readonly #wait: Wait
 
   constructor(
     attempt: Attempt,
@@ -40,54 +31,29 @@ export class WaitingCall implements Waiting, WaitListener, Deadline {
     deadlines: Deadlines,
     end: WaitEnd,
   ) {
+    super(attempt, waits, deadlines, (error) => end.fail(error))
     this.units = units
     this.background = background
     this.waitsUntil = waitsUntil
-    this.#attempt = attempt
     this.#limiter = limiter
-    this.#deadlines = deadlines
     this.#end = end
-    this.#since = performance.now()
-    this.#wait = waits.begin(attempt, this)
-    deadlines.set(this, this.#since)
   }
 
   release(): void {
-    this.#over()
-    this.#attempt.call.runInAsyncScope(this.#go, this)
+    const gone = this.go(() => this.#end.go())
+    if (!gone) this.#limiter.giveBack(this.units, performance.now())
   }
 
   refuse(by: RefusedBy, retryAfterMs: number): void {
-    // `fail` tells this listener first that the wait has stopped
-    this.#wait.fail(() => this.#end.refuse(by, retryAfterMs))
+    this.refused(() => this.#end.refuse(by, retryAfterMs))
   }
 
-  /** The longest wait is over. */
   expire(): void {
     const { ms, by } = this.#limiter.knownWait(this.units, performance.now())
     this.refuse(by, ms)
   }
 
-  stopped(): void {
-    this.#over()
-    this.#attempt.takeBack()
+  protected left(): void {
     this.#limiter.leave(this)
-  }
-
-  failed(error: RateLimitError | ShutdownError | Error): void {
-    attemptDone(this.#attempt, error)
-    this.#end.fail(error)
-  }
-
-  #go(): void {
-    const gone = this.#wait.go(() => this.#end.go())
-    // the call had ended in the same turn
-    if (!gone) this.#limiter.giveBack(this.units, performance.now())
-  }
-
-  #over(): void {
-    this.#deadlines.clear(this)
-    const { call } = this.#attempt
-    call.waitedMs += performance.now() - this.#since
   }
 }

@@ -1,5 +1,13 @@
 import { expect, it } from 'vitest'
 import { SlotsByKey } from '../../../src/bulkhead/slots-by-key.ts'
+import type { Waiter } from '../../../src/bulkhead/slots.ts'
+
+const waiter = (turn: () => void): Waiter => ({
+  inLine: false,
+  previousInLine: undefined,
+  nextInLine: undefined,
+  turn,
+})
 
 it('forgets keys beyond a thousand once they are idle, and none that is in use', () => {
   const all = new SlotsByKey(1)
@@ -34,7 +42,7 @@ it('keeps a key whose last call in line is taking its slot', async () => {
   const all = withAThousandIdle()
   const slots = all.of('busy')
   slots.take()
-  slots.join({ turn: () => slots.take() })
+  slots.join(waiter(() => slots.take()))
   slots.release(1, true)
   await Promise.resolve()
   expect(all.of('busy')).toBe(slots)
@@ -46,7 +54,7 @@ it('forgets a key whose last call in line does not go', async () => {
   const all = withAThousandIdle()
   const slots = all.of('busy')
   slots.take()
-  slots.join({ turn: () => undefined })
+  slots.join(waiter(() => undefined))
   slots.release(1, true)
   await Promise.resolve()
   expect(all.of('busy')).not.toBe(slots)
@@ -57,13 +65,13 @@ it('forgets no newer slots of a key for the sake of older ones', async () => {
   const old = all.of('busy')
   old.take()
   let next: unknown
-  old.join({
-    turn: () => {
+  old.join(
+    waiter(() => {
       old.take()
       old.release(1, true)
       next = all.of('busy')
-    },
-  })
+    }),
+  )
   old.release(1, true)
   await Promise.resolve()
   expect(next).not.toBe(old)
