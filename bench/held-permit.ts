@@ -1,14 +1,29 @@
-import { Limiter } from '../src/rate-limit/limiter.ts'
+import { loadavg } from 'node:os'
+import { Dispatcher } from 'undici'
+import { memoryStore, resilience } from '../src/index.ts'
 import type { LimitBackend, LimitReply } from '../src/rate-limit/shared/backend.ts'
 import { SharedLimits } from '../src/rate-limit/shared/shared-limits.ts'
-import type { LimiterPolicy } from '../src/rate-limit/store.ts'
 import { systemScheduler } from '../src/time/clock.ts'
 
-// What a call pays for a permit that this process holds of a limit that all share: no promise, no command. A second.
+// What a call pays for a permit that this process holds of a limit that all share: no promise, no command. Each is measured
+// beside the same without it, in short slices of CPU time one after the other, so that a busy machine slows both alike.
 //   npm run bench:permit
 
-const CALLS = 200_000
-const ROUNDS = 31
+const ROUNDS = 400
+const origin = 'https://api.example.com'
+const requestHeaders = { accept: '*/*', authorization: 'Bearer x', 'user-agent': 'node' }
+const headers = { 'content-type': 'application/json' }
+const trailers = {}
+const controller: Dispatcher.DispatchController = {
+  aborted: false,
+  paused: false,
+  reason: null,
+  rawHeaders: [],
+  rawTrailers: [],
+  abort: () => undefined,
+  pause: () => undefined,
+  resume: () => undefined,
+}
 
 const granted: LimitReply = {
   status: 'same',
@@ -16,8 +31,8 @@ const granted: LimitReply = {
   kept: 0,
   live: 0,
   background: 0,
-  // more than a round takes
-  spare: 10 * CALLS * ROUNDS,
+  // more than all slices take
+  spare: 1e11,
   used: 0,
   free: 1e12,
   processes: 1,
@@ -33,39 +48,114 @@ const backend: LimitBackend = {
   clear: () => Promise.resolve(),
   cooling: () => Promise.resolve([]),
 }
-const rule = { limit: 1e12, intervalMs: 60_000, windowMs: 60_200, reserved: 0, cost: undefined }
-const policy: LimiterPolicy = { limits: [rule], maxQueue: 1, processes: 1 }
-const shared = new SharedLimits(backend, systemScheduler, 'bench')
-const limiter: Limiter = shared.store.limiter('http://api.test', policy)
-await new Promise<void>((release) => {
-  limiter.join({
-    inLine: false,
-    previousInLine: undefined,
-    nextInLine: undefined,
-    units: limiter.ones,
-    background: false,
-    waitsUntil: Infinity,
-    release,
-    refuse: () => undefined,
-  })
-})
+const limits = new SharedLimits(backend, systemScheduler, 'bench').store
 
-/** Nanoseconds of CPU per turn of a loop, the median of the rounds. */
-function cost(turn: (now: number) => boolean): number {
-  const rounds: number[] = []
-  let passed = 0
-  for (let round = 0; round < ROUNDS; round++) {
-    const now = performance.now()
-    const from = process.cpuUsage()
-    for (let call = 0; call < CALLS; call++) if (turn(now)) passed += 1
-    const { user, system } = process.cpuUsage(from)
-    rounds.push(((user + system) * 1_000) / CALLS)
+class Instant extends Dispatcher {
+  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    handler.onRequestStart?.(controller, null)
+    handler.onResponseStart?.(controller, 200, headers, 'OK')
+    handler.onResponseEnd?.(controller, trailers)
+    return true
   }
-  if (passed !== CALLS * ROUNDS) throw new Error('calls found no permit')
-  return rounds.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]!
 }
 
-const empty = cost((now) => now > 0)
-const permit = cost((now) => limiter.passes(limiter.ones, now, false))
-console.log(`a held permit: ${(permit - empty).toFixed(1)} ns of CPU; goal <= 25`)
+let ended = 0
+
+class Sink implements Dispatcher.DispatchHandler {
+  readonly #done: (() => void) | undefined
+
+  constructor(done?: () => void) {
+    this.#done = done
+  }
+
+  onRequestStart(): void {}
+  onResponseStart(): void {}
+  onResponseData(): void {}
+  onResponseEnd(): void {
+    ended += 1
+    this.#done?.()
+  }
+  onResponseError(_controller: unknown, error: Error): void {
+    throw error
+  }
+}
+
+const options = (): Dispatcher.DispatchOptions => ({
+  headers: requestHeaders,
+  origin,
+  path: '/v1/contacts/1',
+  method: 'GET',
+})
+const bare = new Instant().compose(resilience())
+const limited = new Instant().compose(
+  resilience({
+    store: { ...memoryStore(), limits },
+    rateLimit: { limits: [{ limit: 1e9, intervalMs: 60_000 }] },
+  }),
+)
+// the first call waits for the permits of all others
+await new Promise<void>((resolve) => void limited.dispatch(options(), new Sink(resolve)))
+const limiter = limits.limiter(limits.list()[0]!.key, { limits: [], maxQueue: 1, processes: 1 })
+
+/** Makes so many calls; returns how many went at once. */
+type Calls = (count: number) => number
+
+const through =
+  (dispatcher: Dispatcher): Calls =>
+  (count) => {
+    ended = 0
+    for (let call = 0; call < count; call++) dispatcher.dispatch(options(), new Sink())
+    return ended
+  }
+
+function loop(count: number): number {
+  const now = performance.now()
+  let passed = 0
+  for (let call = 0; call < count; call++) if (now > call * 1e-9) passed += 1
+  return passed
+}
+
+function permits(count: number): number {
+  const now = performance.now()
+  let passed = 0
+  for (let call = 0; call < count; call++) if (limiter.passes(limiter.ones, now, false)) passed += 1
+  return passed
+}
+
+/** Nanoseconds of CPU per call. */
+function slice(calls: Calls, count: number): number {
+  const from = process.cpuUsage()
+  const passed = calls(count)
+  const { user, system } = process.cpuUsage(from)
+  if (passed !== count) throw new Error('a call found no permit')
+  return ((user + system) * 1_000) / count
+}
+
+/** What one costs more than the other: the quartiles of the differences within a round. */
+async function compare(what: string, without: Calls, withPermit: Calls, count: number): Promise<void> {
+  const differences: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    // timers, and the exchanges of a process that has calls
+    await new Promise((resolve) => setImmediate(resolve))
+    const first = round % 2 === 0 ? slice(without, count) : slice(withPermit, count)
+    const second = round % 2 === 0 ? slice(withPermit, count) : slice(without, count)
+    // the first ones warm up
+    if (round >= ROUNDS / 10) differences.push(round % 2 === 0 ? second - first : first - second)
+  }
+  differences.sort((a, b) => a - b)
+  const quantile = (share: number): string =>
+    differences[Math.floor((differences.length - 1) * share)]!.toFixed(1)
+  console.log(
+    `${what}: ${quantile(0.5)} ns of CPU more, quartiles ${quantile(0.25)} and ${quantile(0.75)}; ` +
+      `load ${loadavg()[0]!.toFixed(0)}`,
+  )
+}
+
+await compare('a held permit (goal <= 25)', loop, permits, 50_000)
+await compare(
+  'a call through the whole stack, with a limit beside without',
+  through(bare),
+  through(limited),
+  10_000,
+)
 process.exit()

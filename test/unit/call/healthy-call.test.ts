@@ -56,6 +56,10 @@ const stacks: Record<string, Guarded> = {
     make: () => resilience({ store: memoryStore() }),
     mostBytes: 1_200,
   },
+  'the stack with a limit': {
+    make: () => resilience({ rateLimit: { limits: [{ limit: 1e9, intervalMs: 60_000 }] } }),
+    mostBytes: 1_300,
+  },
   'the stack with both timeouts': {
     make: () => resilience({ attemptTimeoutMs: 10_000, totalTimeoutMs: 30_000 }),
     mostBytes: 1_200,
