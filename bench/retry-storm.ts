@@ -7,12 +7,15 @@ import { table } from '../examples/demo/table.ts'
 import { resilience, type ResilienceOptions } from '../src/index.ts'
 
 // What retries add to the load of a provider that fails, over real sockets; see ./README.md.
-//   node --import ./test/support/register.ts bench/retry-storm.ts [--per-second 1000] [--seconds 30]
+//   npm run bench:storm -- [--per-second 1000] [--seconds 30] [--of 'everything fails'] [--client retries] [--client ...]
 
 const { values } = parseArgs({
   options: {
     'per-second': { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '30' },
+    /** Only what begins so. */
+    of: { type: 'string', default: '' },
+    client: { type: 'string', multiple: true, default: [''] },
   },
 })
 const perSecond = Number(values['per-second'])
@@ -87,7 +90,12 @@ async function run(client: Client, provider: Provider): Promise<string[]> {
   await Promise.all(underWay)
   await close()
   await agent.destroy()
-  return [client.name, (received / calls).toFixed(3), `${((100 * served) / calls).toFixed(2)} %`]
+  return [
+    client.name,
+    calls.toString(),
+    (received / calls).toFixed(3),
+    `${((100 * served) / calls).toFixed(2)} %`,
+  ]
 }
 
 for (const [what, provider] of [
@@ -95,11 +103,13 @@ for (const [what, provider] of [
   ['30 % of the attempts fail', () => 0.3],
   ['a blip of 3 s after 10 s', (second) => (second >= 10 && second < 13 ? 1 : 0)],
 ] as readonly [string, Provider][]) {
+  if (!what.startsWith(values.of)) continue
   console.log(`\n${what}; ${perSecond} calls/s for ${seconds} s`)
   const rows: string[][] = []
   for (const client of clients) {
+    if (!values.client.some((name) => client.name.startsWith(name))) continue
     rows.push(await run(client, provider))
   }
-  console.log(table(['client', 'attempts per call', 'served'], rows))
+  console.log(table(['client', 'calls', 'attempts per call', 'served'], rows))
 }
 server.close()

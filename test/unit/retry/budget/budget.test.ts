@@ -83,6 +83,35 @@ describe('RetryBudget', () => {
       expect(over, `seed ${seed}`).toBeLessThanOrEqual(1e-6)
     }
   })
+
+  // all that it lets through but for the first second's worth is `perSecond`, in each process; see docs/retry-budget.md
+  it.each([
+    [1, 10, 1.11],
+    [1, 30, 1.04],
+    [1, 60, 1.02],
+    [8, 10, 1.13],
+    [8, 30, 1.05],
+    [8, 60, 1.03],
+  ])(
+    'makes of an outage of 1,000 calls/s, over %i processes and %i s, at most %d attempts per call',
+    (processes, seconds, bound) => {
+      for (let seed = 1; seed <= 3; seed++) {
+        const chance = seeded(seed)
+        let calls = 0
+        let retries = 0
+        for (let process = 0; process < processes; process++) {
+          const budget = new RetryBudget(policy, 0)
+          const next = (now: number): number => now - Math.log(1 - chance()) * processes
+          for (let now = next(0); now <= seconds * 1_000; now = next(now)) {
+            calls += 1
+            budget.called(now)
+            retries += takeAll(budget, now)
+          }
+        }
+        expect(1 + retries / calls, `seed ${seed}`).toBeLessThanOrEqual(bound)
+      }
+    },
+  )
 })
 
 describe('RetryBudgets', () => {
