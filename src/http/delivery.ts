@@ -1,8 +1,23 @@
 /**
  * How sure it is that the server acted.
- * `not-sent`: surely not, the request never left. `unknown`: it may have. `responded`: it answered.
+ * `not-sent`: surely not, the request never left. `unknown`: it may have. `responded`: it answered, and not a gateway in its
+ * place that had no answer of it.
  */
 export type Delivery = 'not-sent' | 'unknown' | 'responded'
+
+/**
+ * Statuses of whoever stood between and got no answer, or none that it understood, of the server behind it: that may
+ * have acted (RFC 9110, 15.6.3 and 15.6.5; 520 and 524 are Cloudflare's, 521 to 523 are of its connect). 408 means that
+ * the request did not arrive whole (15.5.9), but services answer it as well where their own work takes too long.
+ *
+ * @see https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+ */
+const unansweredBehind: ReadonlySet<number> = new Set([408, 502, 504, 520, 524])
+
+/** What a status alone says of delivery: an answer, but for those that say that there was none. */
+export function deliveryOfStatus(statusCode: number): 'unknown' | 'responded' {
+  return unansweredBehind.has(statusCode) ? 'unknown' : 'responded'
+}
 
 interface ErrorFacts {
   name?: unknown

@@ -1,4 +1,4 @@
-import type { Delivery } from './delivery.ts'
+import { type Delivery, deliveryOfStatus } from './delivery.ts'
 import type { Verdict } from './outcome.ts'
 
 /**
@@ -8,9 +8,6 @@ import type { Verdict } from './outcome.ts'
  */
 const saysInProgress = new Set([409, 425])
 
-/** A gateway says with these that it has no answer of the server behind it. */
-const unansweredBehind = new Set([502, 504, 520, 524])
-
 /** Whether an attempt may still be worked on: it was sent, and nobody knows what became of it. */
 export function isUnanswered({
   delivery,
@@ -19,7 +16,7 @@ export function isUnanswered({
   readonly delivery?: Delivery | undefined
   readonly statusCode?: number | undefined
 }): boolean {
-  return delivery === 'unknown' || (statusCode !== undefined && unansweredBehind.has(statusCode))
+  return (delivery ?? (statusCode === undefined ? undefined : deliveryOfStatus(statusCode))) === 'unknown'
 }
 
 /**

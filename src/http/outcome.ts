@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { asError } from '../errors.ts'
-import { type Delivery, deliveryOfError, errorCode, isCallersOwn } from './delivery.ts'
+import { type Delivery, deliveryOfError, deliveryOfStatus, errorCode, isCallersOwn } from './delivery.ts'
 import { errorHeaders, errorStatus } from './error-status.ts'
 
 /**
@@ -24,7 +24,8 @@ export interface Verdict {
   deadLetter?: boolean
   /**
    * What a dead letter says of delivery. `unknown` for an answer that leaves open whether the server acted: a 5xx to a
-   * booking. Such an entry is not replayed without a decision. Default `responded`.
+   * booking. Such an entry is not replayed without a decision. Default: by the status, `unknown` for those of a gateway
+   * that had no answer (408, 502, 504, 520, 524); with another `kind` than `transient`, or `safeToRetry`, `responded`.
    */
   delivery?: 'unknown' | 'responded'
   /** The earliest time for a replay, epoch milliseconds: a quota that resets tomorrow. The call ends at once. */
@@ -64,7 +65,8 @@ export function errorOutcome(thrown: unknown, started: boolean, atOnce = false):
     kind: 'error',
     error: asError(thrown),
     code: errorCode(thrown),
-    delivery: statusCode === undefined ? deliveryOfError(thrown, started, atOnce) : 'responded',
+    delivery:
+      statusCode === undefined ? deliveryOfError(thrown, started, atOnce) : deliveryOfStatus(statusCode),
     ...(statusCode === undefined ? {} : { statusCode, headers: errorHeaders(thrown) }),
   }
 }
@@ -87,6 +89,15 @@ export function responseOutcome(
 export const transientStatusCodes: readonly number[] = [
   408, 425, 429, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 529,
 ]
+
+/** How sure it is after an outcome that the server acted: of a response by its verdict, else by its status. */
+export function deliveryOfOutcome(outcome: Outcome): Delivery {
+  if (outcome.kind === 'error') return outcome.delivery
+  const { statusCode, verdict } = outcome
+  if (verdict?.delivery !== undefined) return verdict.delivery
+  const { kind = 'transient', safeToRetry = false } = verdict ?? {}
+  return kind !== 'transient' || safeToRetry ? 'responded' : deliveryOfStatus(statusCode)
+}
 
 /** Whether the outcome counts against a circuit, unless the user says otherwise: network errors, timeouts and 5xx. */
 export function isCircuitFailure(outcome: Outcome): boolean {

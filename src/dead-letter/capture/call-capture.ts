@@ -3,7 +3,7 @@ import { type CapturedBody, captureBody, mostCaptured } from '../../call/body/re
 import { requestOf } from '../../call/call-request.ts'
 import type { Call } from '../../call/call.ts'
 import { eachHeader } from '../../http/headers.ts'
-import type { Outcome } from '../../http/outcome.ts'
+import { deliveryOfOutcome, type Outcome } from '../../http/outcome.ts'
 import { channels } from '../../telemetry/channels.ts'
 import type { Reporter } from '../../telemetry/reporter.ts'
 import { deadLetterId } from '../id.ts'
@@ -103,7 +103,7 @@ class CallCapture {
       call.logAttempt(
         call.attempt,
         outcome.kind === 'response'
-          ? { statusCode: outcome.statusCode }
+          ? { statusCode: outcome.statusCode, delivery: deliveryOfOutcome(outcome) }
           : { code: outcome.code ?? outcome.error.name, delivery: outcome.delivery },
       )
     }

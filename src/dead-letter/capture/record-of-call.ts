@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { CapturedBody } from '../../call/body/request-body.ts'
 import type { AttemptRecord, GivenUp } from '../../call/call-record.ts'
-import { deliveryOfError, isRefusalOfOurs, type Delivery } from '../../http/delivery.ts'
-import type { Outcome } from '../../http/outcome.ts'
+import { deliveryOfError, deliveryOfStatus, isRefusalOfOurs, type Delivery } from '../../http/delivery.ts'
+import { deliveryOfOutcome, type Outcome } from '../../http/outcome.ts'
 import { redactText } from '../../http/secrets/redacted-text.ts'
 import { redactedUrl, withoutUserinfo } from '../../http/secrets/redacted-url.ts'
 import { sha256 } from '../../http/sha256.ts'
@@ -158,8 +158,7 @@ function reasonOf({ givenUp, outcome }: CapturedFacts): DeadLetterReason {
 
 /** The least certain of all attempts: one that may have arrived outweighs those that surely did not. */
 function deliveryOfCall(history: readonly AttemptRecord[], outcome: Outcome): Delivery {
-  const last: Delivery =
-    outcome.kind === 'response' ? (outcome.verdict?.delivery ?? 'responded') : outcome.delivery
+  const last = deliveryOfOutcome(outcome)
   // The outcome need not be that of an attempt: the circuit may have refused one more, or the time have run out.
   const all = new Set([last, ...history.map(deliveryOfAttempt)])
   return deliveries.find((one) => all.has(one)) ?? last
@@ -169,7 +168,9 @@ function deliveryOfCall(history: readonly AttemptRecord[], outcome: Outcome): De
 const deliveries: readonly Delivery[] = ['unknown', 'responded', 'not-sent']
 
 function deliveryOfAttempt({ delivery, statusCode, code }: AttemptRecord): Delivery {
-  return delivery ?? (statusCode === undefined ? deliveryOfError({ code }, true) : 'responded')
+  return (
+    delivery ?? (statusCode === undefined ? deliveryOfError({ code }, true) : deliveryOfStatus(statusCode))
+  )
 }
 
 /** The provider's time as stores can keep it, rounded up, so that it is never asked too early; `undefined` for no number. */

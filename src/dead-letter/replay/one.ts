@@ -10,7 +10,8 @@ import {
   originOf,
 } from '../record/record.ts'
 import { isReplayable, lapse, settled } from '../store/lifecycle.ts'
-import { type Judgement, judgeReplay, unsentDelay } from './entry/decision.ts'
+import { judgeReplay, unsentDelay } from './entry/decision.ts'
+import type { Judgement } from './entry/judgement.ts'
 import { prepare } from './entry/prepare.ts'
 import type { AgainReason, DoneReason, HoldReason, NeverReason } from './entry/reasons.ts'
 import { sendReplay } from './entry/send.ts'

@@ -1,6 +1,7 @@
 import type { Scheduler } from '../../time/clock.ts'
 import type { DeadLetter, DeadLetterReplay } from '../record/record.ts'
-import { type OriginWord, type ReplayPolicy, replayDelay } from './entry/decision.ts'
+import { type ReplayPolicy, replayDelay } from './entry/decision.ts'
+import type { OriginWord } from './entry/judgement.ts'
 
 /** So many failures in a row, with no other answer between them, and an origin counts as down. */
 const DOWN_AFTER = 3

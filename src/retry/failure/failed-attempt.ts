@@ -4,7 +4,7 @@ import { isRereadable } from '../../call/body/request-body.ts'
 import { attemptDone } from '../../call/call-events.ts'
 import type { Wait } from '../../call/wait.ts'
 import { ShutdownError } from '../../errors.ts'
-import type { Outcome } from '../../http/outcome.ts'
+import { deliveryOfOutcome, type Outcome } from '../../http/outcome.ts'
 import { MAX_TIMER_MS } from '../../options.ts'
 import { type CallEvent, channels } from '../../telemetry/channels.ts'
 import type { RetryBudget } from '../budget/budget.ts'
@@ -227,7 +227,7 @@ export class FailedAttempt {
   #tellFailure(): void {
     const { reporter } = this.#context
     const outcome = this.#outcome
-    const delivery = outcome.kind === 'error' ? outcome.delivery : outcome.verdict?.delivery
+    const delivery = deliveryOfOutcome(outcome)
     const { call } = this.#attempt
     if (this.#context.policy.maxAttempts > 1) {
       this.#context.lookForOthers(call, this.error, call.repeatableRule === this.#context.isRepeatable)

@@ -247,6 +247,18 @@ describe('replayDeadLetters', () => {
     thief.close()
   })
 
+  it.each([408, 502, 504, 520, 524])(
+    'books once what the server has booked though a gateway answered %i',
+    async (statusCode) => {
+      provider.replies = [status(statusCode), ok]
+      const stack = resilience({ store: memoryStore() })
+      store = stack.deadLetters
+      await fetch(provider.url, via(agent.compose(stack), { method: 'POST', body: 'seat 7' }))
+      expect(await replay()).toMatchObject({ sent: 0, inDoubt: 1 })
+      expect(provider.received).toHaveLength(1)
+    },
+  )
+
   it('holds what may have arrived and could arrive twice', async () => {
     const post = (changes: RecordChanges): DeadLetterRecord =>
       letter({ delivery: 'unknown', ...changes, request: { method: 'POST' } })

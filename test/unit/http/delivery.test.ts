@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { deliveryOfError, errorCode } from '../../../src/http/delivery.ts'
+import { deliveryOfError, deliveryOfStatus, errorCode } from '../../../src/http/delivery.ts'
 
 const made = (facts: object, message = 'x') => Object.assign(new Error(message), facts)
 
@@ -39,6 +39,13 @@ describe('deliveryOfError', () => {
       expect(errorCode(thrown)).toBeUndefined()
     },
   )
+})
+
+it('takes no gateway’s word for the server’s answer, where the server may have acted', () => {
+  for (const status of [408, 502, 504, 520, 524]) expect(deliveryOfStatus(status)).toBe('unknown')
+  for (const status of [200, 400, 409, 425, 429, 500, 501, 503, 521, 522, 523, 529]) {
+    expect(deliveryOfStatus(status)).toBe('responded')
+  }
 })
 
 it('tells a proxy that says no from one that cannot', () => {

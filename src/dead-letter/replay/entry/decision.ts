@@ -1,16 +1,21 @@
 import { isCallersOwn, isMalformedRequest } from '../../../http/delivery.ts'
 import { isUnanswered, mayBeInProgress } from '../../../http/in-progress.ts'
-import { isCircuitFailure, responseOutcome, transientStatusCodes } from '../../../http/outcome.ts'
+import {
+  deliveryOfOutcome,
+  isCircuitFailure,
+  responseOutcome,
+  transientStatusCodes,
+} from '../../../http/outcome.ts'
 import {
   type DeadLetter,
   type DeadLetterReplay,
   idempotencyKeyOf,
   isRepeatable,
 } from '../../record/record.ts'
-import type { Settlement } from '../../store/settlement.ts'
 import { mayHaveArrivedAt } from './hold-back.ts'
+import type { Judgement, OriginWord } from './judgement.ts'
 import type { ReplayOutcome } from './outcome.ts'
-import type { AgainReason, DoneReason, HoldReason, NeverReason } from './reasons.ts'
+import type { DoneReason } from './reasons.ts'
 
 export interface ReplayPolicy {
   readonly maxReplays: number
@@ -34,31 +39,6 @@ export interface ReplayFacts {
   readonly outageWaitMs: number
   /** Headers of the call that the request went without. */
   readonly lacks: readonly string[]
-}
-
-/** What an outcome says of its origin, for the entries that wait for the same one. */
-export type OriginWord =
-  | { readonly says: 'nothing' }
-  /** It answers. */
-  | { readonly says: 'up' }
-  /** It may be down. */
-  | { readonly says: 'down'; readonly askedMs: number | undefined }
-  /** It wants to be asked later; `undefined` where it does not say when. */
-  | { readonly says: 'wait'; readonly askedMs: number | undefined }
-  /** No other entry would fare better: its turn is over. */
-  | {
-      readonly says: 'no'
-      readonly reason: 'credentials' | 'circuit-open' | 'not-sent'
-      readonly waitMs: number
-    }
-
-/** What is to be done with an entry, and why. */
-export interface Judgement {
-  readonly settlement: Settlement
-  readonly reason: DoneReason | AgainReason | HoldReason | NeverReason
-  /** In words; absent where the server took it. */
-  readonly message?: string | undefined
-  readonly origin: OriginWord
 }
 
 /** The shortest wait of an entry for which nothing was sent: it must not come again and again within one run. */
@@ -166,10 +146,15 @@ class Judge {
       }
     }
     if (kind === 'transient' || (kind === undefined && saysNotNow(statusCode))) {
-      if (verdict?.delivery === 'unknown' && !isRepeatable(this.#entry)) {
-        return this.#inDoubt(failed, answered, { says: 'up' })
+      const answer = responseOutcome(statusCode, {}, verdict)
+      if (deliveryOfOutcome(answer) === 'unknown' && !isRepeatable(this.#entry)) {
+        return this.#inDoubt(
+          failed,
+          answered,
+          isCircuitFailure(answer) ? { says: 'down', askedMs } : { says: 'up' },
+        )
       }
-      if (isCircuitFailure(responseOutcome(statusCode, {}, verdict))) {
+      if (isCircuitFailure(answer)) {
         return this.#outage(failed, answered, askedMs)
       }
       // a wait that only the verdict knows is of this entry: the headers ask nothing of the others

@@ -1,3 +1,4 @@
+import { isUnanswered } from '../../../http/in-progress.ts'
 import { type DeadLetter, idempotencyKeyOf, isRepeatable } from '../../record/record.ts'
 import type { Settlement } from '../../store/settlement.ts'
 
@@ -33,6 +34,8 @@ export function mayHaveArrivedAt(entry: DeadLetter): number | undefined {
   if (entry.delivery === 'unknown') return entry.firstAttemptAt ?? entry.timestamp
   if (idempotencyKeyOf(entry) === undefined) return undefined
   return entry.replays.find(
-    ({ outcome, statusCode }) => outcome === 'lapsed' || (outcome === 'failed' && statusCode === undefined),
+    (replay) =>
+      replay.outcome === 'lapsed' ||
+      (replay.outcome === 'failed' && (replay.statusCode === undefined || isUnanswered(replay))),
   )?.at
 }

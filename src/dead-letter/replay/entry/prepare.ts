@@ -1,8 +1,9 @@
 import { isError } from '../../../errors.ts'
 import { shown } from '../../../options.ts'
 import type { DeadLetter } from '../../record/record.ts'
-import { type Judgement, type ReplayPolicy, unsentDelay } from './decision.ts'
+import { type ReplayPolicy, unsentDelay } from './decision.ts'
 import { holdBack, type HoldRules } from './hold-back.ts'
+import type { Judgement } from './judgement.ts'
 import {
   checkedTarget,
   type ReplayCredentials,

@@ -6,7 +6,12 @@ import type { DeadLetterRecord } from '../../../../src/dead-letter/record/record
 import { isWithoutWords } from '../../../../src/dead-letter/record/redaction/large-body.ts'
 import { defaultRules } from '../../../../src/dead-letter/record/redaction/rules.ts'
 import { Seal } from '../../../../src/dead-letter/record/sealing.ts'
-import { errorOutcome, responseOutcome, type Outcome } from '../../../../src/http/outcome.ts'
+import {
+  deliveryOfOutcome,
+  errorOutcome,
+  responseOutcome,
+  type Outcome,
+} from '../../../../src/http/outcome.ts'
 import { capturedFacts } from '../../../support/dead-letters/captured-facts.ts'
 
 const facts = capturedFacts
@@ -26,11 +31,13 @@ describe('the delivery of a call', () => {
   const nameless = failed({})
   const open = failed({ code: 'ERR_CIRCUIT_OPEN' }, false)
   const unavailable = responseOutcome(503, {})
+  const gatewayTimeout = responseOutcome(504, {})
+  const knownTimeout = responseOutcome(504, {}, { delivery: 'responded' })
 
   /** As the retry layer and ours log it. */
   const attempt = (outcome: Outcome): AttemptRecord =>
     outcome.kind === 'response'
-      ? { at: 1, ms: 1, statusCode: outcome.statusCode }
+      ? { at: 1, ms: 1, statusCode: outcome.statusCode, delivery: deliveryOfOutcome(outcome) }
       : {
           at: 1,
           ms: 1,
@@ -46,6 +53,9 @@ describe('the delivery of a call', () => {
     ['an answer before a refused stream', [unavailable, refusedStream], 'responded'],
     ['a reset before an answer', [reset, unavailable], 'unknown'],
     ['answers only', [unavailable, unavailable], 'responded'],
+    ['a gateway that had no answer, before an answer', [gatewayTimeout, unavailable], 'unknown'],
+    ['a gateway that had no answer', [gatewayTimeout], 'unknown'],
+    ['a gateway of which a verdict knows better', [knownTimeout, knownTimeout], 'responded'],
   ] as const)('is the least certain of its attempts: %s', (_what, outcomes, delivery) => {
     const history = outcomes.map(attempt)
     expect(made({ history, outcome: outcomes.at(-1)!, attempts: outcomes.length }).delivery).toBe(delivery)

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { DeadLetter, DeadLetterReplay } from '../../../../src/dead-letter/record/record.ts'
-import type { OriginWord, ReplayPolicy } from '../../../../src/dead-letter/replay/entry/decision.ts'
+import type { ReplayPolicy } from '../../../../src/dead-letter/replay/entry/decision.ts'
+import type { OriginWord } from '../../../../src/dead-letter/replay/entry/judgement.ts'
 import { ReplayOrigins } from '../../../../src/dead-letter/replay/origins.ts'
 import { initialState } from '../../../../src/dead-letter/store/lifecycle.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'

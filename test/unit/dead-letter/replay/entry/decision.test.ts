@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { DeadLetterReplay } from '../../../../../src/dead-letter/record/record.ts'
 import {
-  type Judgement,
   judgeReplay,
   replayDelay,
   type ReplayFacts,
   type ReplayPolicy,
 } from '../../../../../src/dead-letter/replay/entry/decision.ts'
+import type { Judgement } from '../../../../../src/dead-letter/replay/entry/judgement.ts'
 import type { ReplayOutcome } from '../../../../../src/dead-letter/replay/entry/outcome.ts'
 import type { Verdict } from '../../../../../src/http/outcome.ts'
 import { entry, NOW, post, put, requests } from '../../../../support/dead-letters/replay-entries.ts'
@@ -155,7 +155,6 @@ describe('a replay with an answer', () => {
     [422, 'quarantined', 'up'],
     [401, 'later', 'no'],
     [403, 'later', 'no'],
-    [408, 'failed', 'up'],
     [425, 'later', 'up'],
     [500, 'later', 'down'],
     [503, 'later', 'down'],
@@ -169,6 +168,31 @@ describe('a replay with an answer', () => {
         origin: { says },
       })
       if (outcome !== 'done') expect(judgement.message).toContain(String(statusCode))
+    }
+  })
+
+  it.each([
+    [408, 'failed', 'up'],
+    [502, 'later', 'down'],
+    [504, 'later', 'down'],
+    [520, 'later', 'down'],
+    [524, 'later', 'down'],
+  ] as const)(
+    'of %i comes of somebody who had none: it is %s, and in doubt for what must not be sent twice',
+    (statusCode, outcome, says) => {
+      for (const [, changes, repeatable] of requests) {
+        expect(judge(changes, response(statusCode))).toMatchObject({
+          settlement: { outcome: repeatable ? outcome : 'in-doubt', replay: { statusCode } },
+          ...(repeatable ? {} : { reason: 'may-have-arrived' }),
+          origin: { says },
+        })
+      }
+    },
+  )
+
+  it('of a gateway is believed where a verdict knows better', () => {
+    for (const said of [{ delivery: 'responded' }, { kind: 'transient', safeToRetry: true }] as Verdict[]) {
+      expect(judge(post, response(504, undefined, said)).settlement.outcome).toBe('later')
     }
   })
 

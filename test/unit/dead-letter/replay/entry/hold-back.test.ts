@@ -51,6 +51,7 @@ describe('what is held back before it is sent', () => {
     expect(held({ ...keyed, ...replays({ outcome: 'lapsed' }) })).toMatch(/first sent over/)
     expect(held({ ...keyed, ...replays({ code: 'ECONNRESET' }) })).toMatch(/first sent over/)
     expect(held({ ...keyed, ...replays({ statusCode: 503 }) })).toBeUndefined()
+    expect(held({ ...keyed, ...replays({ statusCode: 504 }) })).toMatch(/first sent over/)
     expect(held({ ...keyed, ...replays({ outcome: 'refused', code: 'ECONNREFUSED' }) })).toBeUndefined()
     expect(held({ ...keyed, ...replays({ at: NOW - HOUR, code: 'ECONNRESET' }) })).toBeUndefined()
   })
