@@ -5,6 +5,7 @@ import { durationOption, integrationOption } from '../options.ts'
 import { storeOption } from '../store.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import type { CaptureContext } from './capture/call-capture.ts'
+import { NotReplayableNotices } from './capture/not-replayable-notices.ts'
 import { Captures } from './capture/queue/captures.ts'
 import { FlushingStore } from './capture/queue/flushing-store.ts'
 import { CaptureQueue } from './capture/queue/queue.ts'
@@ -91,7 +92,8 @@ export function deadLetterInterceptor(
     (sink, at) => new CaptureQueue({ ...common, store: sink, sink: nameOf(sink, at) }),
   )
   const captures = new Captures(queue, toSinks)
-  const context: CaptureContext = { integration, policy, captures, reporter }
+  const notices = new NotReplayableNotices(reporter)
+  const context: CaptureContext = { integration, policy, captures, reporter, notices }
 
   const urlRules = extraUrlRules(policy.redact)
   const makeLayer: MakeLayer = (next) => (attempt, callOptions, handler) => {

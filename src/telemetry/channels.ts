@@ -106,6 +106,10 @@ export interface DeadLetterCapturedEvent {
   reason: string
   delivery: string
   attempts: number
+  /** Whether it can be sent again: not where its body, or its path, is not kept whole. */
+  replayable: boolean
+  /** Why not: `body-redacted`, `body-too-large`, `path-redacted`, ... */
+  notReplayableReason?: string | undefined
   statusCode?: number | undefined
   code?: string | undefined
   labels?: Readonly<Record<string, string>> | undefined

@@ -90,7 +90,10 @@ export class Reporter {
 
   deadLetterCaptured(event: DeadLetterCapturedEvent): void {
     publish(channels.deadLetterCaptured, event)
-    this.#log('error', { ...event, deadLetterId: event.id }, 'dead letter captured')
+    const message = event.replayable
+      ? 'dead letter captured'
+      : `dead letter captured, not replayable: ${event.notReplayableReason}`
+    this.#log('error', { ...event, deadLetterId: event.id }, message)
   }
 
   deadLetterDropped(event: DeadLetterDroppedEvent): void {
@@ -113,6 +116,15 @@ export class Reporter {
       'warn',
       { origins, integration: this.integration },
       'dead letters are due of origins that are not in `allowedOrigins`',
+    )
+  }
+
+  /** Only logs: how many dead letters a replay leaves alone. */
+  setAside(counts: object): void {
+    this.#log(
+      'warn',
+      { ...counts, integration: this.integration },
+      'dead letters are set aside: they wait for a person',
     )
   }
 
@@ -188,6 +200,12 @@ export class Reporter {
       this.hookFailed(hook, error)
       return fallback
     }
+  }
+
+  /** What a person should change, or know of: said where there is no logger too. */
+  advise(message: string, context: object): void {
+    if (this.#logger === undefined) process.emitWarning(`undici-resilience: ${message}`, 'ResilienceWarning')
+    else this.#log('warn', { ...context, integration: this.integration }, message)
   }
 
   /** Something of the user's own failed, a hook that threw: said, since it must not fail the call. */

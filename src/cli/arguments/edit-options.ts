@@ -11,6 +11,7 @@ export interface EditOptions {
   body?: string | false
   bodyFile?: string
   file?: string
+  redact?: boolean
 }
 
 /** What the options, or the JSON file of `--file`, ask for. */
@@ -39,7 +40,7 @@ export async function editOf(options: EditOptions): Promise<RecordEdit> {
       'what is to change? --url, --method, --header, --remove-header, --body, --body-file or --file',
     )
   }
-  return edit
+  return options.redact === false ? { ...edit, redact: false } : edit
 }
 
 function headerOption(given: string): readonly [string, string] {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { notReplayable, notReplayableReason } from '../../dead-letter/record/not-replayable.ts'
 import type { DeadLetter, DeadLetterError } from '../../dead-letter/record/record.ts'
 import { bytesText } from '../../operations/bytes-text.ts'
 import { TOO_LARGE_TO_SHOW } from '../../operations/entries/shown-entry.ts'
@@ -23,7 +24,10 @@ export function entryLines(entry: DeadLetter, now: number): string[] {
       ['delivery', deliveryText[entry.delivery]],
       ['captured', `${timeText(entry.timestamp)} (${ageText(entry.timestamp, now)} ago)`],
       ['due', dueText(entry, now)],
-      ['replayable', entry.replayable ? 'yes' : `no: ${entry.notReplayableReason ?? 'unknown'}`],
+      [
+        'replayable',
+        entry.replayable ? 'yes' : `no: ${notReplayableReason(entry)}: ${notReplayable(entry).why}`,
+      ],
       ['idempotency key', entry.idempotencyKey],
       ['ordering key', entry.orderingKey],
       [

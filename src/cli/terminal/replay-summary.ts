@@ -4,6 +4,19 @@ import { durationText } from './time-text.ts'
 
 const MISSING = 'a credential, header, key or query value: see above, and --credentials, --credentials-env'
 
+function setAsideText({
+  inDoubt,
+  quarantined,
+  notReplayable,
+}: ReplaySummary['setAside']): string | undefined {
+  const stuck = notReplayable === 0 ? '' : `, ${notReplayable} of them not replayable as they are`
+  const parts = [
+    ...(quarantined === 0 ? [] : [`${quarantined} quarantined${stuck}`]),
+    ...(inDoubt === 0 ? [] : [`${inDoubt} in doubt`]),
+  ]
+  return parts.length === 0 ? undefined : `${parts.join('; ')}: see list, with --status`
+}
+
 export function summaryLines(summary: ReplaySummary, dryRun: boolean): string[] {
   const { discarded, later, refused, quarantined, inDoubt, corrupt, leftAlone, otherOrigins } = summary
   const shown = (count: number, what: string): string | undefined =>
@@ -15,6 +28,7 @@ export function summaryLines(summary: ReplaySummary, dryRun: boolean): string[] 
         `${count} due of ${origin === '' ? 'no origin' : origin}: not in --allow-origin`,
       ] as const,
   )
+  const untouched = ['not touched', setAsideText(summary.setAside)] as const
   if (dryRun) {
     const sent = summary.claimed - discarded - later - refused - quarantined - inDoubt
     return fieldLines([
@@ -26,6 +40,7 @@ export function summaryLines(summary: ReplaySummary, dryRun: boolean): string[] 
       ['would be quarantined', shown(quarantined, 'forged, or damaged')],
       ['would be in doubt', shown(inDoubt, 'may have arrived, or held by `decide`; see --unknown-delivery')],
       ['cannot be read', shown(corrupt, 'quarantined by a replay')],
+      untouched,
       ...elsewhere,
     ])
   }
@@ -39,6 +54,7 @@ export function summaryLines(summary: ReplaySummary, dryRun: boolean): string[] 
     ['in doubt', shown(inDoubt, 'may have arrived, or held by `decide`; see --unknown-delivery')],
     ['skipped', shown(summary.skipped, 'not their turn any more')],
     ['cannot be read', shown(corrupt, 'quarantined')],
+    untouched,
     ...elsewhere,
     ...leftAlone.map(
       ({ origin, message, afterMs }) =>

@@ -12,6 +12,7 @@ import type { DeadLetterRecord } from '../record/record.ts'
 import { isWithoutWords } from '../record/redaction/large-body.ts'
 import { RECORD_BYTES, sizeOfHeaders } from '../record/size.ts'
 import { isCapturedByDefault } from './captured-by-default.ts'
+import type { NotReplayableNotices } from './not-replayable-notices.ts'
 import type { Reservation } from './queue/budget.ts'
 import type { Captures } from './queue/captures.ts'
 import { recordOfCall } from './record-of-call.ts'
@@ -23,6 +24,7 @@ export interface CaptureContext {
   readonly policy: DeadLetterPolicy
   readonly captures: Captures
   readonly reporter: Reporter
+  readonly notices: NotReplayableNotices
 }
 
 /** Whether the outcome becomes a dead letter: the `capture` option decides, else the default. */
@@ -151,7 +153,7 @@ class CallCapture {
     const { id } = this
     const outcome = this.#outcome
     const call = this.#call
-    const { integration, reporter } = this.#context
+    const { integration, reporter, notices } = this.#context
     const record = recordOf(this.#context, call, {
       id,
       outcome,
@@ -169,11 +171,14 @@ class CallCapture {
         reason: record.reason,
         delivery: record.delivery,
         attempts: call.attempts,
+        replayable: record.replayable,
+        ...(record.replayable ? {} : { notReplayableReason: record.notReplayableReason }),
         statusCode: record.response?.statusCode,
         code: outcome.kind === 'error' ? outcome.code : outcome.verdict?.code,
         labels: labelsOf(this.#context, call),
       })
     }
+    notices.tell(record)
     return record
   }
 }

@@ -15,6 +15,7 @@ import { type OriginHold, ReplayOrigins } from './origins.ts'
 import { dueOfOtherOrigins } from './other-origins.ts'
 import type { ReplayPlan } from './plan.ts'
 import { ReplayReport } from './report.ts'
+import { setAsideEntries } from './set-aside.ts'
 import type { ReplaySummary } from './summary.ts'
 
 /** For how long a store that fails is told again that the server took an entry, in milliseconds. */
@@ -38,7 +39,7 @@ interface RunContext {
   readonly origins: ReplayOrigins
   /** One of many by itself: it keeps the waits of the runs before, and sits out none. */
   readonly scheduled: boolean
-  /** Whether to look for due entries of other origins. */
+  /** Whether to look for entries that it leaves alone: set aside, or due of other origins. */
   readonly countsOthers: boolean
 }
 
@@ -63,6 +64,9 @@ export async function runPlan(
   const report = new ReplayReport(plan)
   const { clock = systemScheduler, scheduled = false, countsOthers = true } = context
   const { origins = originsOf(store, plan) } = context
+  if (countsOthers && plan.ids === undefined && plan.filter.status === undefined) {
+    report.setAside(await setAsideEntries(store, plan))
+  }
   if (plan.dryRun) await dryRun(store, plan, report)
   else await new ReplayRun(store, plan, report, { clock, origins, scheduled, countsOthers }).run()
   const cancelled = plan.signal?.aborted === true

@@ -4,6 +4,7 @@ import { Reporter } from '../../telemetry/reporter.ts'
 import type { CorruptDeadLetter } from '../store/store.ts'
 import type { ReplayOptions, ReplayProgress } from './options.ts'
 import type { ReplayPlan } from './plan.ts'
+import type { SetAside } from './set-aside.ts'
 import { emptySummary, type ReplaySummary } from './summary.ts'
 
 type Shown = { id: string; integration: string; request: { method: string; url: string } }
@@ -78,6 +79,12 @@ export class ReplayReport {
   otherOrigins(counts: Readonly<Record<string, number>>): void {
     this.summary.otherOrigins = counts
     if (Object.keys(counts).length > 0) this.#reporter.dueElsewhere(counts)
+  }
+
+  /** What waits for a person: told, since nothing else of a run would. */
+  setAside(counts: SetAside): void {
+    this.summary.setAside = counts
+    if (counts.inDoubt + counts.quarantined > 0) this.#reporter.setAside(counts)
   }
 
   finish(cancelled: boolean): ReplaySummary {

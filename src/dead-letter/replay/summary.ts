@@ -1,4 +1,5 @@
 import type { LeftAlone } from './origins.ts'
+import { nothingSetAside, type SetAside } from './set-aside.ts'
 
 /** What a replay did, so far or in all. */
 export interface ReplaySummary {
@@ -31,6 +32,12 @@ export interface ReplaySummary {
    * `ids` and without `filter.origin`, of the newest 10,000; by `startReplayer` once.
    */
   otherOrigins: Readonly<Record<string, number>>
+  /**
+   * Entries of the allowed origins that match and that the run does not touch, since they wait for a person. They are counted
+   * at the start of a run without `ids` and without `filter.status`, at most 1,000 of each kind and origin; by `startReplayer`
+   * once.
+   */
+  setAside: SetAside
   /** The signal ended the run early. */
   cancelled: boolean
   durationMs: number
@@ -51,6 +58,7 @@ export function emptySummary(): ReplaySummary {
     corrupt: 0,
     leftAlone: [],
     otherOrigins: {},
+    setAside: nothingSetAside,
     cancelled: false,
     durationMs: 0,
   }

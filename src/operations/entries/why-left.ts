@@ -1,4 +1,5 @@
 import { DeadLetterFormatError } from '../../dead-letter/record/json.ts'
+import { notReplayable, notReplayableReason } from '../../dead-letter/record/not-replayable.ts'
 import { originOf, type DeadLetter } from '../../dead-letter/record/record.ts'
 import { isReplayable } from '../../dead-letter/store/lifecycle.ts'
 import type { DeadLetterStore } from '../../dead-letter/store/store.ts'
@@ -60,7 +61,7 @@ const CANNOT_LOOK = 'the store could not be asked why'
 export function whyNotReplayed(allowedOrigins: readonly string[]): Obstacle {
   return (entry) => {
     const origin = originOf(entry)
-    if (!isReplayable(entry)) return notReplayable(entry)
+    if (!isReplayable(entry)) return whyNotReplayable(entry)
     if (!allowedOrigins.includes(origin)) {
       return `it goes to ${origin}, which is not among the allowed origins`
     }
@@ -72,7 +73,7 @@ export function whyNotReplayed(allowedOrigins: readonly string[]): Obstacle {
 
 export const whyNotRequeued: Obstacle = (entry) => {
   if (isHeld(entry)) return HELD
-  return isReplayable(entry) ? `it is not set aside: it is ${entry.status}` : notReplayable(entry)
+  return isReplayable(entry) ? `it is not set aside: it is ${entry.status}` : whyNotReplayable(entry)
 }
 
 export const whyNotDiscarded: Obstacle = ({ status }) =>
@@ -84,6 +85,7 @@ function isHeld({ status }: DeadLetter): boolean {
   return status === 'leased' || status === 'sending'
 }
 
-function notReplayable({ notReplayableReason }: DeadLetter): string {
-  return `it is not replayable: ${notReplayableReason ?? 'body-unavailable'}`
+function whyNotReplayable(entry: DeadLetter): string {
+  const { why, edit } = notReplayable(entry)
+  return `it is not replayable: ${notReplayableReason(entry)}: ${why}${edit === undefined ? '' : `; ${edit}`}`
 }

@@ -17,9 +17,14 @@ export function addSummary(total: ReplaySummary, run: Readonly<ReplaySummary>): 
   total.leftAlone = [...total.leftAlone.filter(({ origin }) => !again.has(origin)), ...run.leftAlone]
   // each run has counted them all
   total.otherOrigins = { ...total.otherOrigins, ...run.otherOrigins }
+  if (isAnySetAside(run)) total.setAside = run.setAside
   total.cancelled ||= run.cancelled
   total.durationMs += run.durationMs
   return total
+}
+
+function isAnySetAside({ setAside: { inDoubt, quarantined } }: Readonly<ReplaySummary>): boolean {
+  return inDoubt + quarantined > 0
 }
 
 /** Whether everything that was taken up ended well, and nothing was passed over because of the allowed origins alone. */

@@ -230,7 +230,9 @@ describe('requeue', () => {
     const result = await cli(['dl', 'requeue', pending, lost])
     expect(result).toMatchObject({ code: 1, stdout: '0 requeued, 2 not\n' })
     expect(result.stderr).toBe(
-      `${pending}: it is not set aside: it is pending\n${lost}: it is not replayable: body-too-large\n`,
+      `${pending}: it is not set aside: it is pending\n` +
+        `${lost}: it is not replayable: body-too-large: its body is larger than \`maxBodyBytes\`; ` +
+        '`edit` it and give the whole body\n',
     )
   })
 })
@@ -240,6 +242,47 @@ describe('entries of an outbox', () => {
     await createOutbox({ store }).add('https://api.example.com/hook', { method: 'POST', body: '{}' })
     expect((await cli(['dl', 'list'])).stdout).toMatch(/outbox +outbox +POST/)
     expect((await cli(['dl', 'list', '--code', 'outbox', '--json'])).json()).toHaveLength(1)
+  })
+})
+
+describe('an entry whose body was redacted', () => {
+  it('is told by list, by the summary of a replay, and by requeue; an edit makes it whole', async () => {
+    const body = Buffer.from('{"discount_token":"[redacted]"}')
+    const [id = ''] = await add(
+      makeRecord({
+        replayable: false,
+        notReplayableReason: 'body-redacted',
+        request: { body, bytes: 29, bodyRedacted: true },
+      }),
+      makeRecord({ delivery: 'unknown' }),
+    )
+    const list = await cli(['dl', 'list'])
+    expect(list.stdout).toMatch(
+      new RegExp(`^${id} .* quarantined +exhausted .* not replayable: body-redacted +PUT `, 'm'),
+    )
+    const origin = ['--allow-origin', 'https://api.example.com']
+    const rehearsed = await cli(['dl', 'replay', '--all', ...origin, '--dry-run'])
+    expect(rehearsed.stdout).toMatch(
+      /^not touched +1 quarantined, 1 of them not replayable as they are: see list, with --status$/m,
+    )
+    expect((await cli(['dl', 'requeue', id])).stderr).toContain(
+      'which is not stored; `edit` it and give the whole body',
+    )
+    const whole = '{"discount_token":"SUMMER"}'
+    const refused = await cli(['dl', 'edit', id, '--body', whole, '--yes'])
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('say `--no-redact`') as string })
+    const edited = await cli([
+      'dl',
+      'edit',
+      id,
+      '--body',
+      whole,
+      '--no-redact',
+      '--requeue',
+      '--yes',
+      '--json',
+    ])
+    expect(edited.json()).toMatchObject([{ status: 'pending', replayable: true, editedFrom: id }])
   })
 })
 

@@ -38,6 +38,10 @@ export function addEditCommand(parent: Command, context: CommandContext): void {
     .option('--body-file <file>', 'another body, byte for byte')
     .option('--no-body', 'no body')
     .option('--file <file>', 'the changes as JSON')
+    .option(
+      '--no-redact',
+      'store the new body and path in the open, though they may hold a secret by their names',
+    )
     .option('--requeue', 'let the copy be replayed with the others')
     .option('--yes', 'do not ask')
     .addHelpText('after', examples)

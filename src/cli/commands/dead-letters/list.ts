@@ -7,7 +7,7 @@ import { shownEntry } from '../../../operations/entries/shown-entry.ts'
 import { addFilterOptions, type FilterOptions, filterOf, integerOf } from '../../arguments/filter-options.ts'
 import { addStoreOptions, type CommonOptions } from '../../arguments/store-options.ts'
 import type { CommandContext } from '../../command-context.ts'
-import { type Column, tableLines } from '../../terminal/table.ts'
+import { type Column, cutTo, tableLines } from '../../terminal/table.ts'
 import { ageText } from '../../terminal/time-text.ts'
 
 interface ListOptions extends CommonOptions, FilterOptions {
@@ -21,7 +21,14 @@ Examples:
   $ undici-resilience dead-letters list --json | jq -r .id
 `
 
-function entryColumns(now: number): Column<DeadLetter>[] {
+const NOTE_CHARS = 34
+
+/** Why it is set aside; `show` has all of it. */
+function noteOf({ note = '' }: DeadLetter): string {
+  return cutTo(note, NOTE_CHARS)
+}
+
+function entryColumns(now: number, notes: boolean): Column<DeadLetter>[] {
   return [
     { title: 'ID', value: ({ id }) => id },
     { title: 'AGE', value: ({ timestamp }) => ageText(timestamp, now), align: 'right' },
@@ -29,6 +36,7 @@ function entryColumns(now: number): Column<DeadLetter>[] {
     { title: 'STATUS', value: ({ status }) => status },
     { title: 'REASON', value: ({ reason }) => reason },
     { title: 'CODE', value: (entry) => lastCode(entry).slice(0, 32), narrow: 'below' },
+    ...(notes ? [{ title: 'NOTE', value: noteOf, narrow: 'below' } as const] : []),
     {
       title: 'REQUEST',
       value: ({ request }) => `${request.method} ${request.url}`,
@@ -61,7 +69,11 @@ export function addListCommand(parent: Command, context: CommandContext): void {
         }
       }
       if (options.json !== true) {
-        if (rows.length > 0) terminal.lines(tableLines(entryColumns(context.now()), rows, terminal.width))
+        const columns = entryColumns(
+          context.now(),
+          rows.some(({ note }) => note !== undefined),
+        )
+        if (rows.length > 0) terminal.lines(tableLines(columns, rows, terminal.width))
         else terminal.note('No entries.')
       }
       if (count > options.limit) terminal.note(`There are more: --limit is ${options.limit}.`)

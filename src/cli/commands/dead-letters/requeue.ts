@@ -39,7 +39,7 @@ export function addRequeueCommand(parent: Command, context: CommandContext): voi
       })
       for (const id of untouched) terminal.note(`${id}: ${await whyLeft(deadLetters, id, whyNotRequeued)}`)
       const left = chosen.length - requeued
-      const why = named ? '' : ': gone, not set aside, or not replayable'
+      const why = named ? '' : ': gone, or not replayable (list says why)'
       if (options.json === true) terminal.json({ requeued, left })
       else terminal.line(`${requeued} requeued${left === 0 ? '' : `, ${left} not${why}`}`)
       if (left > 0 && named) context.someFailed()

@@ -26,7 +26,11 @@ export interface RecordEdit {
   readonly removeHeaders?: readonly string[]
   /** `null`: no body. */
   readonly body?: Uint8Array | null | undefined
+  /** The new body and path are stored as they are: a person says that what looks like a secret in them is none. */
+  readonly redact?: false | undefined
 }
+
+const STORE_ALL_THE_SAME = 'if that is no secret, or may be, say `--no-redact`'
 
 /** Made by the caller: chance is passed in. */
 interface EditedIdentity {
@@ -64,7 +68,7 @@ export function editedRecord(
       'the body of this entry is sealed, and a seal does not hold for an edited copy: give the whole body',
     )
   }
-  const request = editedBody(editedHeaders(editedTarget(rest.request, edit), edit), edit.body)
+  const request = editedBody(editedHeaders(editedTarget(rest.request, edit), edit), edit)
   const headers = idempotencyKey === undefined ? request.headers : withoutKey(request.headers, entry)
   const reason = stillNotReplayable(
     request,
@@ -98,7 +102,7 @@ function stillNotReplayable(
   return isPathRedacted(request.url) ? 'path-redacted' : undefined
 }
 
-function editedTarget(request: DeadLetterRequest, { method, url }: RecordEdit): DeadLetterRequest {
+function editedTarget(request: DeadLetterRequest, { method, url, redact }: RecordEdit): DeadLetterRequest {
   const named = method === undefined ? request : { ...request, method: method.toUpperCase() }
   if (url === undefined) return named
   const before = checkUrl(request.url)
@@ -112,10 +116,14 @@ function editedTarget(request: DeadLetterRequest, { method, url }: RecordEdit): 
   const target = url.startsWith('/') ? `${before.origin}${url}` : url
   checkUrl(target)
   const { redactedQuery: _before, ...bare } = named
-  const { url: kept, query, path } = redactedUrl(target, defaultRules.url)
+  const {
+    url: kept,
+    query,
+    path,
+  } = redactedUrl(target, redact === false ? { ...defaultRules.url, path: false } : defaultRules.url)
   if (path) {
     throw new OperationError(
-      'the path of the new url has a part that looks like a credential, and would be stored in the open',
+      `the path of the new url has a part that looks like a credential, and would be stored in the open: ${STORE_ALL_THE_SAME}`,
     )
   }
   return { ...bare, url: kept, ...(query.length === 0 ? {} : { redactedQuery: query }) }
@@ -150,7 +158,7 @@ function editedHeaders(request: DeadLetterRequest, edit: RecordEdit): DeadLetter
   return { ...bare, headers, ...(omitted.size === 0 ? {} : { omittedHeaders: [...omitted] }) }
 }
 
-function editedBody(request: DeadLetterRequest, body: RecordEdit['body']): DeadLetterRequest {
+function editedBody(request: DeadLetterRequest, { body, redact }: RecordEdit): DeadLetterRequest {
   if (body === undefined) return request
   const { body: _1, sha256: _2, bodyRedacted: _3, ...bare } = request
   if (body === null || body.byteLength === 0) return { ...bare, bytes: 0 }
@@ -158,9 +166,9 @@ function editedBody(request: DeadLetterRequest, body: RecordEdit['body']): DeadL
   if (bytes.includes(REDACTED)) {
     throw new OperationError(`the new body still holds ${REDACTED}: put in what is to be sent`)
   }
-  if (redactBody(bytes, bodyKind(request.headers), defaultRules).changed) {
+  if (redact !== false && redactBody(bytes, bodyKind(request.headers), defaultRules).changed) {
     throw new OperationError(
-      'the new body has a field that looks like a credential by its name, and would be stored in the open',
+      `the new body has a field that looks like a credential by its name, and would be stored in the open: ${STORE_ALL_THE_SAME}`,
     )
   }
   return { ...bare, body: bytes, bytes: bytes.byteLength, sha256: sha256(bytes) }

@@ -49,10 +49,13 @@ it('says that a replayer holds it', async () => {
   expect(await whyLeft(store, id, whyNotDiscarded)).toBe('it was being sent when its turn came')
 })
 
-it('says why it can never be replayed', async () => {
+const tooLarge =
+  'it is not replayable: body-too-large: its body is larger than `maxBodyBytes`; `edit` it and give the whole body'
+
+it('says why it cannot be replayed as it is, and what a person can do', async () => {
   const id = await added({ replayable: false, notReplayableReason: 'body-too-large' })
-  expect(await whyLeft(store, id, notReplayed)).toBe('it is not replayable: body-too-large')
-  expect(await whyLeft(store, id, whyNotRequeued)).toBe('it is not replayable: body-too-large')
+  expect(await whyLeft(store, id, notReplayed)).toBe(tooLarge)
+  expect(await whyLeft(store, id, whyNotRequeued)).toBe(tooLarge)
 })
 
 it('says where it goes to, when that was not allowed', async () => {
@@ -77,7 +80,7 @@ it('counts many by their reasons, and ends early when it is told to', async () =
   const ids = [await added(lost), await added(lost), await added({ orderingKey: 'a' })]
   const counted = await whyLeftCounted(store, ids, notReplayed, new AbortController().signal)
   expect([...counted]).toEqual([
-    ['it is not replayable: body-too-large', 2],
+    [tooLarge, 2],
     ['an entry before it has the same ordering key', 1],
   ])
   expect((await whyLeftCounted(store, ids, notReplayed, AbortSignal.abort())).size).toBe(0)

@@ -74,6 +74,19 @@ describe('editedRecord', () => {
     expect(() => edit({}, { setHeaders: [['Content-Length', '3']] })).toThrow(/made anew/)
   })
 
+  it('stores what looks like a secret only where a person says so', () => {
+    const body = Buffer.from('{"discount_token":"SUMMER"}')
+    expect(() => edit({}, { body })).toThrow(/in the open: .*`--no-redact`/)
+    expect(edit({}, { body, redact: false })).toMatchObject({ replayable: true, request: { body } })
+    const url = `/services/T0123ABCD/B0123ABCD/${'aB3'.repeat(8)}`
+    expect(() => edit({}, { url })).toThrow(/in the open: .*`--no-redact`/)
+    const changes: RecordChanges = { replayable: false, notReplayableReason: 'path-redacted' }
+    expect(edit(changes, { url, redact: false })).toMatchObject({
+      replayable: true,
+      request: { url: `https://api.example.com${url}` },
+    })
+  })
+
   it('makes an entry replayable by giving it the body that was not kept', () => {
     const body = Buffer.from('{"name":"Grace"}')
     const record = edit(
