@@ -119,6 +119,12 @@ for (const [version, tsc] of compilers) {
     ])
   }
 }
+// the tsconfig of many a NestJS service; later compilers have it no more
+const commonjs = [script('typescript', 'lib', 'tsc.js'), ...strict, ...library, '--module', 'commonjs']
+row('TypeScript 5.9, module commonjs', [
+  undefined,
+  await run('node24', [...commonjs, '--moduleResolution', 'node10', 'typed.cts'], app.folder),
+])
 await symlink(join(root, 'node_modules', 'ioredis'), join(app.folder, 'node_modules', 'ioredis'))
 const withRedis = [script('typescript', 'lib', 'tsc.js'), ...strict, ...library, '--module', 'nodenext']
 row('TypeScript 5.9, with ioredis', [

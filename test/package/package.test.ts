@@ -10,12 +10,14 @@ import { type Installed, installed, root } from './installed.ts'
 const run = promisify(execFile)
 const bin = (name: string) => join(root, 'node_modules', '.bin', name)
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
-  exports: Record<string, { import: { default: string } } | string>
+  exports: Record<string, { import: { default: string }; require: { types: string } } | string>
+  types: string
+  typesVersions: { '*': Record<string, string[]> }
   dependencies?: Record<string, string>
 }
 const entries = Object.entries(manifest.exports).filter(([, target]) => typeof target === 'object') as [
   string,
-  { import: { default: string } },
+  { import: { default: string }; require: { types: string } },
 ][]
 
 let at: Installed
@@ -34,7 +36,12 @@ const node = (code: string) =>
 describe('the published package', () => {
   it('is found right by publint and by arethetypeswrong', async () => {
     await run(bin('publint'), ['--strict', root])
-    await run(bin('attw'), ['--profile', 'node16', tarball])
+    await run(bin('attw'), [tarball])
+  })
+
+  it('has its types for compilers that do not read `exports`: those of a NestJS service with `module: commonjs`', () => {
+    const types = entries.map(([name, target]) => [name.slice(2), [target.require.types]])
+    expect({ '': [manifest.types], ...manifest.typesVersions['*'] }).toEqual(Object.fromEntries(types))
   })
 
   it('has no runtime dependencies', () => {
