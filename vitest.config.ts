@@ -1,6 +1,17 @@
+import { globSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { luaModule } from './lua-text.ts'
+
+/** What a whole process has in common: its warnings and uncaught errors, channels, timers, memory, environment. */
+const wholeProcess =
+  /\bchannels\b|\bprocess\.(on|once|env|emitWarning|memoryUsage|getActive\w+)\b|\bspyOn\(process\b|\bgc!|\bresetModules\b|\bsetGlobalDispatcher\b/
+
+/** The unit tests that look at none of it: they can share a process, which saves the start of one for each. */
+const sharing = globSync('test/unit/**/*.test.ts', { cwd: import.meta.dirname }).filter(
+  (file) => !wholeProcess.test(readFileSync(join(import.meta.dirname, file), 'utf8')),
+)
 
 export default defineConfig({
   plugins: [
@@ -11,8 +22,29 @@ export default defineConfig({
     },
   ],
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['chaos', 'compat', 'consumers', 'package', 'types'].map((room) => `test/${room}/**`),
+    projects: [
+      {
+        extends: true,
+        test: {
+          // first by name, hence at first: the longest are among them
+          name: 'own process',
+          include: ['test/**/*.test.ts'],
+          exclude: [
+            ...['chaos', 'compat', 'consumers', 'package', 'types'].map((room) => `test/${room}/**`),
+            ...sharing,
+          ],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'shared process',
+          include: sharing,
+          isolate: false,
+          setupFiles: ['test/support/processes/shared-process.ts'],
+        },
+      },
+    ],
     // tests of memory ask for a collection before they measure
     execArgv: ['--expose-gc'],
     // mostly waiting: one worker, vitest's choice for two cores, would leave them idle
