@@ -6,6 +6,7 @@ export default defineConfig({
   plugins: base.plugins ?? [],
   test: {
     include: ['test/chaos/**/*.test.ts'],
+    env: base.test?.env ?? {},
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 60_000,

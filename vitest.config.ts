@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { luaModule } from './lua-text.ts'
@@ -47,6 +47,8 @@ export default defineConfig({
     ],
     // tests of memory ask for a collection before they measure
     execArgv: ['--expose-gc'],
+    // compiled code is kept from one process to the next: what tests start from source then takes half the time
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), 'undici-resilience-compile-cache') },
     // mostly waiting: one worker, vitest's choice for two cores, would leave them idle
     maxWorkers: Math.max(3, availableParallelism() - 1),
     // for what hangs; the heaviest, a cluster and five command lines, takes a busy machine 15 s

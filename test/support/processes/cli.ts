@@ -1,6 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export interface CliResult {
@@ -18,9 +16,6 @@ interface CliOptions {
   started?: (child: ChildProcess) => void
 }
 
-// compiled code is kept from one process to the next: starting from source then takes half the time
-const compileCache = join(tmpdir(), 'undici-resilience-compile-cache')
-
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Runs the command line as a process of its own, from source. */
@@ -29,7 +24,7 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
   const child = spawn(
     process.execPath,
     ['--import', `${root}test/support/register.ts`, `${root}src/cli/main.ts`, ...args],
-    { env: { ...environment, NODE_COMPILE_CACHE: compileCache, ...options.env }, stdio: 'pipe' },
+    { env: { ...environment, ...options.env }, stdio: 'pipe' },
   )
   let stdout = ''
   let stderr = ''
