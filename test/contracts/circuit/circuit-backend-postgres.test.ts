@@ -3,7 +3,13 @@ import { afterAll, beforeAll } from 'vitest'
 import { PostgresCircuitBackend } from '../../../src/stores/postgres/circuits/backend.ts'
 import { PostgresDatabase } from '../../../src/stores/postgres/database.ts'
 import { migrationSql } from '../../../src/stores/postgres/schema.ts'
-import { newSchema, postgresFixture, type PostgresFixture } from '../../support/servers/postgres-schemas.ts'
+import {
+  atTime,
+  newSchema,
+  postgresFixture,
+  type PostgresFixture,
+  preparing,
+} from '../../support/servers/postgres-schemas.ts'
 import { circuitBackendContract } from './circuit-backend.ts'
 
 let fixture: PostgresFixture
@@ -19,17 +25,18 @@ circuitBackendContract(
     const pool = new pg.Pool({ connectionString: fixture.server.url, max: 8 })
     pool.on('error', () => undefined)
     await pool.query(migrationSql(schema))
+    const client = preparing(pool)
     let clock = 0
     let lost: Promise<unknown> = Promise.resolve()
-    const client = {
-      async query(text: string, values: unknown[] = []) {
+    const clocked = {
+      async query(text: string, values?: unknown[]) {
         // the time when it was asked for
-        const own = text.replaceAll('@clock@', `to_timestamp(${clock / 1_000}::numeric)`)
+        const asked = atTime(clock, text, values)
         await lost
-        return pool.query(own, values)
+        return client.query(...asked)
       },
     }
-    const db = new PostgresDatabase(client, { schema, migrate: false, clock: '@clock@' })
+    const db = new PostgresDatabase(clocked, { schema, migrate: false, clock: '@clock@' })
     return {
       backend: (by) => new PostgresCircuitBackend({ db, channel: schema, by, timeoutMs: 30_000 }),
       setClock: (ms) => void (clock = ms),

@@ -179,7 +179,9 @@ async function runTrace(
         return { ...ask(one), counts }
       })
       const replies = await backend.flush(batch.map(({ request, counts }) => ({ ...request, counts })))
-      expect(replies).toHaveLength(batch.length)
+      if (replies.length !== batch.length) {
+        expect(replies, `seed ${seed} step ${nth}`).toHaveLength(batch.length)
+      }
       batch.forEach(({ model, step, counts }, index) => {
         const rowGoesOn = model.phase.state === 'closed' && model.trips > 0
         const expected = machine.flush(model, step, counts)
@@ -288,6 +290,7 @@ export function circuitBackendContract(
               const step: Step = { policy: request.policy, now: START, by: 'p1', view: unknownView }
               const expected = machine.flush(createMachine(request.policy), step, request.counts).view.state
               if (expected === 'open') opened += 1
+              if (reply.view.state === expected) return
               const { total, failed, slow } = request.counts
               expect(reply.view.state, `${failed} failed and ${slow} slow of ${total} at ${rate}`).toBe(
                 expected,

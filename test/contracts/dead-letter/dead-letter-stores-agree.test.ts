@@ -12,6 +12,7 @@ import {
   PostgresDeadLetters,
   postgresDeadLettersChecks,
 } from '../../../src/stores/postgres/dead-letters/dead-letters.ts'
+import { migrationSql } from '../../../src/stores/postgres/schema.ts'
 import {
   redisDeadLetters,
   redisDeadLettersChecks,
@@ -19,7 +20,7 @@ import {
 import { SqliteDatabase } from '../../../src/stores/sqlite/database.ts'
 import { SqliteDeadLetters } from '../../../src/stores/sqlite/dead-letters.ts'
 import { makeRecord } from '../../../src/testing/contracts/records.ts'
-import { postgresFixture, type PostgresFixture } from '../../support/servers/postgres-schemas.ts'
+import { postgresFixture, type PostgresFixture, preparing } from '../../support/servers/postgres-schemas.ts'
 import { type RunningRedis, startRedis } from '../../support/servers/redis-server.ts'
 
 /** A pool of records that the operations choose from: all that the stores treat differently. */
@@ -115,8 +116,12 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 let server: RunningRedis
 let client: Redis
 let postgres: PostgresFixture
+// made once: to make tables and to plan statements for each run would take most of the time
+let tables: PostgresDatabase
 beforeAll(async () => {
   postgres = await postgresFixture()
+  await postgres.pool.query(migrationSql('agree'))
+  tables = new PostgresDatabase(preparing(postgres.pool), { schema: 'agree', migrate: false })
   server = await startRedis()
   client = new Redis(server.url)
 })
@@ -125,6 +130,14 @@ afterAll(async () => {
   await server.stop()
   await postgres.stop()
 })
+
+/** As right after their migration. */
+async function emptyTables(): Promise<void> {
+  await postgres.pool.query(`
+    DELETE FROM agree.dead_letters;
+    DELETE FROM agree.dead_letter_counts;
+    INSERT INTO agree.dead_letter_counts (base) VALUES (true)`)
+}
 
 let runs = 0
 
@@ -232,7 +245,7 @@ it(
           `agree-${++runs}`,
           resolveOptions('redisDeadLetters', redisDeadLettersChecks, { maxAgeMs: Infinity }),
         )
-        const tables = new PostgresDatabase(postgres.pool, { schema: `agree_${runs}`, migrate: true })
+        await emptyTables()
         const rows = new PostgresDeadLetters(
           tables,
           resolveOptions('postgres', postgresDeadLettersChecks, { maxAgeMs: Infinity }),

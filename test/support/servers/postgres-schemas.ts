@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import pg from 'pg'
 import type { PostgresClient } from '../../../src/stores/postgres/client.ts'
 import { PostgresDatabase } from '../../../src/stores/postgres/database.ts'
@@ -33,6 +34,26 @@ export async function postgresFixture(max = 8): Promise<PostgresFixture> {
   }
 }
 
+/** A client whose statements the server plans once for each connection: for a test that runs the same few thousands of times. */
+export function preparing(pool: pg.Pool): PostgresClient {
+  return {
+    query: (text, values) =>
+      values === undefined
+        ? pool.query(text)
+        : pool.query<Record<string, unknown>>({ name: hash('sha1', text), text, values }),
+  }
+}
+
+/** A statement of a database whose clock is `@clock@`, at a time of the test's, in milliseconds since 1970. */
+export function atTime(ms: number, text: string, values: unknown[] = []): [text: string, values: unknown[]] {
+  if (!text.includes('@clock@')) return [text, values]
+  // a parameter, not a number in the text: the statement stays the same one
+  return [
+    text.replaceAll('@clock@', `to_timestamp($${values.length + 1}::numeric)`),
+    [...values, String(ms / 1_000)],
+  ]
+}
+
 /** Tables of their own, under a clock that stands still but for `advance`: a lease of 25 ms must not end on a busy machine. */
 interface ClockedSchema {
   readonly schema: string
@@ -48,8 +69,7 @@ export async function clockedSchema(pool: PostgresClient, start = Date.now()): P
   await pool.query(migrationSql(schema))
   let now = start
   const client = {
-    query: (text: string, values: unknown[] = []) =>
-      pool.query(text.replaceAll('@clock@', `to_timestamp(${now / 1_000}::numeric)`), values),
+    query: (text: string, values?: unknown[]) => pool.query(...atTime(now, text, values)),
   }
   return {
     schema,
