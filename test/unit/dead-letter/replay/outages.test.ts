@@ -60,9 +60,12 @@ function play(
     new ReplayOrigins(clock),
   )
   const pass = async (ms: number): Promise<void> => {
+    let answered = -1
     for (const end = clock.now() + ms; clock.now() < end;) {
       // what a response brings about takes a few turns of the event loop
-      for (let turn = 0; turn < 5; turn++) await settled()
+      const turns = requests.length > answered ? 5 : 1
+      answered = requests.length
+      for (let turn = 0; turn < turns; turn++) await settled()
       await clock.advance(Math.min(end - clock.now(), SECOND))
     }
   }
