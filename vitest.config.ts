@@ -50,7 +50,7 @@ export default defineConfig({
     // compiled code is kept from one process to the next: what tests start from source then takes half the time
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'undici-resilience-compile-cache') },
     // mostly waiting: one worker, vitest's choice for two cores, would leave them idle
-    maxWorkers: Math.max(3, availableParallelism() - 1),
+    maxWorkers: Math.max(4, availableParallelism() - 1),
     // for what hangs; the heaviest, a cluster and five command lines, takes a busy machine 15 s
     testTimeout: 60_000,
     hookTimeout: 60_000,
