@@ -12,7 +12,7 @@ it(
     const server = await startRedis()
     const folder = await mkdtemp(join(tmpdir(), 'exit-'))
     const root = new URL('../../../', import.meta.url).pathname
-    const script = (url: string): string => `
+    const script = (url: string, storeTimeoutMs: number): string => `
     import { Redis } from 'ioredis'
     import { Agent, request } from 'undici'
     import { deadLetter } from '${root}src/dead-letter/interceptor.ts'
@@ -22,7 +22,7 @@ it(
     const client = new Redis('${url}', { lazyConnect: true })
     const store = redisStore(client)
     const spool = sqliteStore('${join(folder, 'spool.db')}')
-    const letters = deadLetter({ store, spool: spool.deadLetters, storeTimeoutMs: 300 })
+    const letters = deadLetter({ store, spool: spool.deadLetters, storeTimeoutMs: ${storeTimeoutMs} })
     const replayer = startReplayer(letters.deadLetters, { allowedOrigins: ['http://127.0.0.1:1'] })
     const agent = new Agent().compose(letters)
     await request('http://127.0.0.1:1/', { method: 'PUT', body: 'x', dispatcher: agent }).catch(() => undefined)
@@ -34,14 +34,14 @@ it(
     await agent.close()
     process.stdout.write('in the spool: ' + total)
   `
-    const run = (url: string): Promise<string> =>
+    const run = (url: string, storeTimeoutMs: number): Promise<string> =>
       new Promise((resolve, reject) => {
         const args = [
           '--import',
           './test/support/register.ts',
           '--input-type=module-typescript',
           '-e',
-          script(url),
+          script(url, storeTimeoutMs),
         ]
         const child = spawn(process.execPath, args, { cwd: root })
         let output = ''
@@ -57,9 +57,9 @@ it(
           resolve(output)
         })
       })
-    expect(await run(server.url)).toBe('in the spool: 0')
+    expect(await run(server.url, 20_000)).toBe('in the spool: 0')
     expect(await server.cli('hget', 'undici-resilience:1:{dead-letters}:totals', 'captured')).toBe('1')
-    expect(await run('redis://127.0.0.1:1')).toBe('in the spool: 1')
+    expect(await run('redis://127.0.0.1:1', 300)).toBe('in the spool: 1')
     await server.stop()
     await rm(folder, { recursive: true })
   },
