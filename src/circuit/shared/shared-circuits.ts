@@ -178,7 +178,12 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   pushed(id: string, view: View, serverMs: number): boolean {
     if (this.#closed) return true
     const serverNow = this.#exchange.serverNow ?? serverMs
-    if (view.epoch > (serverNow + FUTURE_MS) * 1_000) return false
+    // where the server's clock has stepped back, epochs go on from where they were
+    let known = serverNow * 1_000
+    for (const { shared, machine } of this.#registry.values()) {
+      if (shared?.id === id) known = Math.max(known, machine.epoch)
+    }
+    if (view.epoch > known + FUTURE_MS * 1_000) return false
     this.#pushedViews.remember(id, view, this.#scheduler.now())
     for (const circuit of this.#registry.values()) {
       const { shared } = circuit

@@ -90,8 +90,8 @@ export interface ReplayOptions {
   /** The longest time of one request, in milliseconds; less than `leaseMs` by at least 100. Default half of it. */
   timeoutMs?: number
   /**
-   * How long after the end of its lease an entry waits, in milliseconds, when its replayer was lost while sending it and
-   * it may be sent again. A process that stands still (stopped, swapped out) cannot end its request; this is the time
+   * How long an entry waits, in milliseconds, when its replayer was lost while sending it and it may be sent again, from when
+   * another one sees that its lease has ended. A process that stands still (stopped, swapped out) cannot end its request; this is the time
    * for the provider to do so, before another process sends it. Default `leaseMs`.
    */
   lapseDelayMs?: number

@@ -21,7 +21,7 @@ export interface ClaimOptions {
   /** A lapsed entry that has used up so many replays is quarantined instead of handed on. Default: no limit. */
   maxReplays?: number | undefined
   /**
-   * How long after the end of its lease an entry waits, in milliseconds, that may be sent again and whose replayer was
+   * How long after it is seen that its lease ended an entry waits, in milliseconds, that may be sent again and whose replayer was
    * lost while sending it. Default 0.
    */
   lapseDelayMs?: number | undefined

@@ -106,7 +106,8 @@ export function lapse(
   if (replayCount >= maxReplays) {
     return { ...state, status: 'quarantined', replays, replayCount, note: `${replayCount} replays used up` }
   }
-  const dueAt = Math.max(state.dueAt, leaseUntil + lapseDelayMs)
+  // from when it is seen: a step of the store's clock ends leases whose holders are still sending
+  const dueAt = Math.max(state.dueAt, Math.max(now, leaseUntil) + lapseDelayMs)
   return { ...state, status: 'pending', dueAt, replays, replayCount }
 }
 

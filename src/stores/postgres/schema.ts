@@ -1,4 +1,4 @@
-import { limitTables } from './limits/tables.ts'
+import { cooldownBound, limitTables } from './limits/tables.ts'
 
 /**
  * `circuits` is what transitions change, by compare-and-swap on `version`; `machine` is what `machine-json.ts` writes.
@@ -81,7 +81,7 @@ const deadLetters = `
   INSERT INTO @.dead_letter_counts (base) VALUES (true);`
 
 /** What each version adds to the one before. */
-const versions: readonly string[] = [`${circuits}${deadLetters}`, limitTables]
+const versions: readonly string[] = [`${circuits}${deadLetters}`, limitTables, cooldownBound]
 
 /** Of the tables; each version is a row of `meta`. */
 export const SCHEMA_VERSION = versions.length

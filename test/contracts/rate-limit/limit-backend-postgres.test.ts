@@ -51,6 +51,24 @@ limitBackendContract('limits in PostgreSQL', async () => {
   }
 })
 
+it('a cool-down in PostgreSQL has no more left than was asked for when the clock steps back, and holds back no shorter one', async () => {
+  const { schema, database, advance, drop } = await clockedSchema(fixture.pool)
+  const backend = new PostgresLimitBackend({ db: database(), channel: schema, timeoutMs: 30_000 })
+  const left = async (): Promise<unknown> => (await backend.cooling()).map(({ ms }) => ms)
+  expect(await backend.cool('a', 60_000)).toBe(60_000)
+  await advance(10_000)
+  expect(await left()).toEqual([50_000])
+  expect(await backend.cool('a', 1_000)).toBe(50_000)
+  await advance(-3_600_000)
+  expect(await left()).toEqual([50_000])
+  expect(await backend.cool('a', 1_000)).toBe(50_000)
+  await advance(49_500)
+  expect(await backend.cool('a', 1_000)).toBe(1_000)
+  await advance(1_000)
+  expect(await left()).toEqual([])
+  await drop()
+})
+
 describe('limits in PostgreSQL that only have cool-downs', () => {
   afterEach(() => void vi.restoreAllMocks())
 

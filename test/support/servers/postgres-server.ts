@@ -56,7 +56,12 @@ export function unprivileged(): { uid: number; gid: number } | undefined {
   return { uid: id('-u', 'nobody'), gid: id('-g', 'nobody') }
 }
 
-async function launch(dir: string, port: number, args: readonly string[]): Promise<OwnChild> {
+async function launch(
+  dir: string,
+  port: number,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<OwnChild> {
   const settings = [
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
@@ -67,7 +72,7 @@ async function launch(dir: string, port: number, args: readonly string[]): Promi
   const server = ownChild(
     join(binaries(), 'postgres'),
     ['-D', dir, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
-    unprivileged(),
+    { ...unprivileged(), env: { ...process.env, ...env } },
   )
   for (const start = Date.now(); Date.now() - start < 30_000; await sleep(20)) {
     if (server.ended()) throw new Error(`postgres on port ${port} ended at start:\n${server.output()}`)
@@ -95,6 +100,7 @@ async function launch(dir: string, port: number, args: readonly string[]): Promi
 /**
  * Starts a server on a free port with its own directory, and waits until it answers.
  * @param args settings: `['wal_level=logical']`
+ * @param env its environment beside that of this process
  * @example
  * const server = await startPostgres()
  * const pool = new pg.Pool({ connectionString: server.url })
@@ -102,9 +108,12 @@ async function launch(dir: string, port: number, args: readonly string[]): Promi
  * await pool.end()
  * await server.stop()
  */
-export function startPostgres(args: readonly string[] = []): Promise<RunningPostgres> {
+export function startPostgres(
+  args: readonly string[] = [],
+  env?: Readonly<Record<string, string>>,
+): Promise<RunningPostgres> {
   const how = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
-  return startFrom('initdb', how, args)
+  return startFrom('initdb', how, args, env)
 }
 
 /** Starts a standby of a server, which follows it until `SELECT pg_promote()`. */
@@ -129,12 +138,13 @@ async function startFrom(
   tool: 'initdb' | 'pg_basebackup',
   toolArgs: readonly string[],
   args: readonly string[],
+  env?: Readonly<Record<string, string>>,
 ): Promise<RunningPostgres> {
   const dir = mkdtempSync(join(tmpdir(), 'undici-resilience-postgres-'))
   const user = unprivileged()
   if (user !== undefined) chownSync(dir, user.uid, user.gid)
   await makeFolder(tool, ['-D', dir, ...toolArgs])
-  const { port, started } = await onFreePort((on) => launch(dir, on, args))
+  const { port, started } = await onFreePort((on) => launch(dir, on, args, env))
   let current = started
   let frozen: number[] = []
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
@@ -148,7 +158,7 @@ async function startFrom(
     kill: () => end(current, 'SIGQUIT'),
     async restart() {
       await end(current, 'SIGQUIT')
-      current = await launch(dir, port, args)
+      current = await launch(dir, port, args, env)
     },
     async freeze() {
       const client = new pg.Client(url)

@@ -25,12 +25,15 @@ export function limitStatements({ schema, micros }: PostgresDatabase): LimitStat
 SELECT x.at::text, ${schema}.limit_exchange(x.asked, $2::text, $3::text, ${micros})::text AS reply
 FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS x(asked, at)`,
 
-    // the longest wins, and each that is longer is told
+    // The longest wins, and each that is longer is told. None has more left than was asked for: after a step of the clock
+    // back `until` is that much later.
     cool: `
 WITH ${clock},
 kept AS (
-  INSERT INTO ${cooldowns} AS c (id, until) SELECT $1::text, t.ms + $2::text::bigint FROM t
-  ON CONFLICT (id) DO UPDATE SET until = greatest(c.until, excluded.until), ended = NULL RETURNING until)
+  INSERT INTO ${cooldowns} AS c (id, until, asked) SELECT $1::text, t.ms + $2::text::bigint, $2::text::bigint FROM t
+  ON CONFLICT (id) DO UPDATE SET ended = NULL,
+    until = greatest(excluded.until, least(c.until, excluded.until - excluded.asked + c.asked)),
+    asked = greatest(excluded.asked, least(c.asked, c.until - (excluded.until - excluded.asked))) RETURNING until)
 SELECT (kept.until - t.ms)::text AS left,
   CASE WHEN kept.until = t.ms + $2::text::bigint
     THEN pg_notify($3::text, $4::text || ' cool ' || $1::text || ' ' || (kept.until - t.ms))::text END AS told
@@ -39,13 +42,13 @@ FROM kept, t`,
     clear: `
 WITH ${clock},
 over AS (
-  INSERT INTO ${cooldowns} (id, until, ended) SELECT $1::text, t.ms, t.ms FROM t
-  ON CONFLICT (id) DO UPDATE SET until = excluded.until, ended = excluded.ended)
+  INSERT INTO ${cooldowns} (id, until, asked, ended) SELECT $1::text, t.ms, 0, t.ms FROM t
+  ON CONFLICT (id) DO UPDATE SET until = excluded.until, asked = excluded.asked, ended = excluded.ended)
 SELECT pg_notify($2::text, $3::text || ' clear ' || $1::text)::text AS told`,
 
     cooling: `
 WITH ${clock}
-SELECT c.id, greatest(0, c.until - t.ms)::text AS left, (t.ms - c.ended)::text AS ended FROM ${cooldowns} c, t
+SELECT c.id, greatest(0, least(c.until - t.ms, c.asked))::text AS left, greatest(t.ms - c.ended, CASE WHEN c.ended > t.ms THEN 0 END)::text AS ended FROM ${cooldowns} c, t
 WHERE c.until > t.ms OR c.ended > t.ms - ${ENDED_MS}`,
 
     look: `

@@ -46,3 +46,7 @@ export const limitTables = `
     until bigint NOT NULL,
     ended bigint
   );${exchangeFunction}`
+
+/** What was asked for with `until`, in milliseconds: the most that a cool-down has left, wherever the clock has stepped. */
+export const cooldownBound = `
+  ALTER TABLE @.limit_cooldowns ADD COLUMN asked bigint;`

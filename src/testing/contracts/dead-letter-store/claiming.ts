@@ -101,7 +101,7 @@ export function claiming(scene: Scene): void {
       expect(await scene.store.settle(first.id, first.fence, done)).toBe('stale')
     })
 
-    it('lets what was lost while sending wait for as long as it is told, counted from the end of its lease', async () => {
+    it('lets what was lost while sending wait for as long as it is told, counted from when that is seen', async () => {
       await scene.store.add([makeRecord()])
       const claim = await scene.claimOne()
       await scene.store.renew(claim.id, claim.fence, scene.leaseMs)
@@ -113,8 +113,8 @@ export function claiming(scene: Scene): void {
       const { status, dueAt, replayCount } = (await scene.store.get(claim.id))!
       expect({ status, replayCount }).toEqual({ status: 'pending', replayCount: 1 })
       // a store may time leases by another clock than what is due: both are whole milliseconds
-      expect(dueAt - leaseUntil).toBeGreaterThanOrEqual(lapseDelayMs - 1)
-      expect(dueAt - leaseUntil).toBeLessThan(lapseDelayMs + scene.leaseMs * 2)
+      // not from the end of the lease: where the clock has stepped its holder is still sending
+      expect(dueAt - leaseUntil).toBeGreaterThanOrEqual(scene.leaseMs + lapseDelayMs - 1)
       await scene.fixture.advance(lapseDelayMs)
       expect((await scene.store.claim(waits)).items).toMatchObject([{ id: claim.id, replayCount: 1 }])
     })

@@ -35,6 +35,8 @@ class Server {
   /** How long after it a command is answered. */
   latencyMs = 0
   pushes = true
+  /** What its clock is off by. */
+  stepMs = 0
   readonly #machines = new MachineServer({
     now: () => this.now(),
     push: (id, view, serverMs) => {
@@ -43,7 +45,7 @@ class Server {
   })
 
   now(): number {
-    return EPOCH_START + this.clock.now()
+    return EPOCH_START + this.clock.now() + this.stepMs
   }
 
   client(by: string, { skewMs = 0, scheduler = this.clock }: ClientOptions = {}): SharedCircuits {
@@ -571,6 +573,20 @@ describe('views', () => {
     await clients[0]!.reset(KEY)
     expect(late.circuit(KEY, policy).passing).toBe(true)
     expect(server.client('later').circuit(KEY, policy).passing).toBe(true)
+  })
+
+  test("what is pushed is heard after a step of the server's clock back, when epochs are ahead of it", async () => {
+    const { server, clients, circuits } = await fleet(2)
+    server.stepMs = 3_600_000
+    for (const client of clients) client.syncAll()
+    await settle()
+    await clients[0]!.isolate(KEY)
+    server.stepMs = 0
+    for (const client of clients) client.syncAll()
+    await settle()
+    expect(circuits.map(({ passing }) => passing)).toEqual([false, false])
+    await clients[0]!.reset(KEY)
+    expect(circuits.map(({ passing }) => passing)).toEqual([true, true])
   })
 
   test('a message with an epoch in the future is ignored, and one for another circuit too', async () => {

@@ -110,10 +110,10 @@ describe('a lease that ended by itself', () => {
     expect(lapse(leased(inDoubt), { ...lease, repeatable: false }, rules)).toEqual(inDoubt)
   })
 
-  it('while sending uses up a replay, and what may be sent twice waits from the end of the lease on', () => {
+  it('while sending uses up a replay, and what may be sent twice waits from when that is seen', () => {
     expect(lapse(sending, lease, rules)).toEqual({
       status: 'pending',
-      dueAt: 9_500,
+      dueAt: NOW + 500,
       replayCount: 1,
       replays: [{ at: NOW, outcome: 'lapsed' }],
     })
