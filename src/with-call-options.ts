@@ -13,7 +13,8 @@ const withCallOptionsChecks: Checks<CallOptions<CallRetryOptions>, CallOptions> 
 
 /**
  * Runs `call` with options for the calls that it makes, through any `fetch` or `request`: they travel by
- * `AsyncLocalStorage`, since `fetch` drops what it does not know. Meant for one call; a scope inside another adds to it.
+ * `AsyncLocalStorage`, since `fetch` drops what it does not know. Meant for one call: an `idempotencyKey` is sent with one
+ * request alone. A scope inside another adds to it.
  *
  * @throws TypeError, RangeError naming option, bound and value
  * @example

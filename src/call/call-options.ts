@@ -3,12 +3,14 @@ import { type Checks, duration, oneOf, optional } from '../checks.ts'
 import { isIdempotencyKey } from '../http/idempotency-key.ts'
 import { booleanOption, functionOption, stringOption } from '../options.ts'
 import type { Call } from './call.ts'
+import { KeyedRequest } from './keyed-request.ts'
 
 /** Options of one call; they travel beside `fetch`, whose `init` drops what it does not know. */
 export interface CallOptions<Retry = unknown> {
   /**
    * Makes a call that is not idempotent by its method safe to retry: sent as the `Idempotency-Key` header with every
-   * attempt and every replay. Only useful where the provider honours it.
+   * attempt and every replay. Only useful where the provider honours it. It is the key of one request, the first in
+   * the scope that is not idempotent by its method: another one goes without, and is warned of once.
    */
   idempotencyKey?: string
   /** Put on the events, logs and the dead letter of this call. Merged over those of the stack. */
@@ -39,6 +41,8 @@ export interface CallOptions<Retry = unknown> {
 /** What travels: the options, and for our own client a way to learn what became of the call. */
 export interface CallScope extends CallOptions {
   onCall?: (call: Call) => void
+  /** Whose `idempotencyKey` is. */
+  keyed?: KeyedRequest | undefined
 }
 
 const storage = new AsyncLocalStorage<CallScope>()
@@ -53,7 +57,8 @@ export function currentCallScope(): CallScope | undefined {
 export function runInCallScope<T>(scope: CallScope, run: () => T): T {
   used = true
   const outer = storage.getStore()
-  const merged = { ...outer, ...scope }
+  const merged: CallScope = { ...outer, ...scope }
+  if (scope.idempotencyKey !== undefined) merged.keyed = new KeyedRequest(scope.idempotencyKey)
   if (isObject(outer?.retry) && isObject(scope.retry)) merged.retry = { ...outer.retry, ...scope.retry }
   if (outer?.labels !== undefined && scope.labels !== undefined) {
     merged.labels = { ...outer.labels, ...scope.labels }

@@ -68,7 +68,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     this.urlRules = urlRules
     this.controller = new StableController(this)
     if (isReadOnce(options.headers)) own.headers = rereadableHeaders(options.headers) as never
-    if (scope?.idempotencyKey !== undefined) this.setIdempotencyKey(scope.idempotencyKey)
+    scope?.keyed?.give(this)
   }
 
   /** Tells the caller's handler that the request starts. Once, before the first attempt. */
@@ -229,6 +229,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     this.bodies?.close(sendsRest, error)
     this.facts?.timer?.clear()
     if (error !== undefined) attemptDone(this.attempt, error)
+    this.scope?.keyed?.ended(this, error)
     callDone(this, error)
   }
 }

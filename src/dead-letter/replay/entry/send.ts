@@ -41,7 +41,9 @@ export async function sendReplay(
   const scope = {
     deadLetter: false,
     retry: false,
-    idempotencyKey: entry.idempotencyKey,
+    // it is among the headers
+    idempotencyKey: undefined,
+    keyed: undefined,
     labels: entry.labels,
     orderingKey: undefined,
     rateLimit: undefined,
