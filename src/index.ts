@@ -34,6 +34,7 @@ export {
   type ResilientHttpClientOptions,
 } from './client/resilient-http-client.ts'
 export {
+  type CloseOptions,
   deadLetter,
   type DeadLetterInterceptor,
   type DeadLetterInterceptorOptions,
@@ -71,6 +72,7 @@ export { type ReplayOneOptions, type ReplayResult } from './dead-letter/replay/o
 export { type ReplayOptions, type ReplayProgress } from './dead-letter/replay/options.ts'
 export { type LeftAlone, type LeftAloneReason } from './dead-letter/replay/origins.ts'
 export { type Replayer, type ReplayerOptions } from './dead-letter/replay/replayer.ts'
+export { type SetAside } from './dead-letter/replay/set-aside.ts'
 export { type ReplaySummary } from './dead-letter/replay/summary.ts'
 export { type AddOptions, type DeadLetterSink } from './dead-letter/store/sink.ts'
 export { type AddResult } from './dead-letter/store/add-result.ts'

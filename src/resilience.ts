@@ -5,7 +5,7 @@ import { resolveOptions } from './checks.ts'
 import { circuitBreakerInterceptor, type Circuits } from './circuit/interceptor.ts'
 import { classification } from './classification/interceptor.ts'
 import { inspectNothing } from './classification/options.ts'
-import { deadLetterInterceptor } from './dead-letter/interceptor.ts'
+import { type CloseOptions, deadLetterInterceptor } from './dead-letter/interceptor.ts'
 import { checkPlaces } from './dead-letter/options.ts'
 import { extraUrlRules } from './dead-letter/redact-options.ts'
 import type { DeadLetterStore } from './dead-letter/store/store.ts'
@@ -37,9 +37,8 @@ export interface ResilienceStack extends Dispatcher.DispatcherComposeInterceptor
    * Ends the waits of calls with a `ShutdownError` and captures these calls, writes down what was captured and counted,
    * and releases timers: the process can exit. Closes the store only if the stack made it itself. Calls after it still
    * work, uncaptured and without waits.
-   * @param options.timeoutMs the longest wait, in milliseconds. Default 5,000.
    */
-  close(options?: { timeoutMs?: number }): Promise<void>
+  close(options?: CloseOptions): Promise<void>
 }
 
 /**
@@ -111,7 +110,7 @@ export function stackOf(policy: ResiliencePolicy): ResilienceStack {
     limits,
     retryBudget: retries?.retryBudget ?? noBudget,
     deadLetters: letters?.deadLetters ?? store.deadLetters,
-    async close(closing: { timeoutMs?: number } = {}): Promise<void> {
+    async close(closing: CloseOptions = {}): Promise<void> {
       // waits first: the calls that they end are captured too
       retries?.close()
       slots?.close()

@@ -3,6 +3,7 @@ import { runInCallScope } from '../call/call-options.ts'
 import type { Call } from '../call/call.ts'
 import { interceptor, type MakeLayer } from '../call/layer.ts'
 import { type Checks, optional, resolveOptions } from '../checks.ts'
+import type { CloseOptions } from '../dead-letter/interceptor.ts'
 import { extraUrlRules } from '../dead-letter/redact-options.ts'
 import { addCallerStack, IntegrationError, isIntegrationError, subjectOf, isError } from '../errors.ts'
 import { baseUrlOption } from '../http/base-url.ts'
@@ -117,15 +118,15 @@ export class ResilientHttpClient {
 
   /**
    * Writes down what was captured and counted, closes the stack, and the client's own Agent once its responses are read.
-   * @param options.timeoutMs the longest wait for all of it, in milliseconds; a response that
-   *   is still unread then stays open until it ends or undici times it out. Default 5,000
+   * @param options.timeoutMs the longest wait for all of it, after `graceMs` for calls under way, in milliseconds; a response
+   *   that is still unread then stays open until it ends or undici times it out. Default 5,000
    */
-  close(options: { timeoutMs?: number } = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
     return (this.#closing ??= this.#close(options))
   }
 
-  async #close(options: { timeoutMs?: number }): Promise<void> {
-    const deadline = performance.now() + (options.timeoutMs ?? 5_000)
+  async #close(options: CloseOptions): Promise<void> {
+    const deadline = performance.now() + (options.graceMs ?? 0) + (options.timeoutMs ?? 5_000)
     await this.#stack.close(options)
     if (this.#ownAgent === undefined) return
     await isDoneWithin(this.#ownAgent.close(), Math.max(0, deadline - performance.now()))

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
+import type { CancelHook } from '../call/cancel-hook.ts'
 import { isIntegrationError, throwApart } from '../errors.ts'
 import { errorOutcome, type ResponseOutcome, responseOutcome } from '../http/outcome.ts'
 import { beginCapture, type CaptureContext, isWanted, tellNoRoom } from './capture/call-capture.ts'
@@ -26,11 +27,14 @@ const BODY_WAIT_MS = 50
  * The methods that only pass on stand in every handler: a shared base class costs a call more than the repetition
  * (`call/layer.ts`).
  */
-export class DeadLetterHandler implements Dispatcher.DispatchHandler {
+export class DeadLetterHandler implements Dispatcher.DispatchHandler, CancelHook {
+  nextCancelHook: CancelHook | undefined = undefined
   readonly #context: CaptureContext
   readonly #call: Call
   readonly #handler: Dispatcher.DispatchHandler
   readonly #body: unknown
+  /** It has no final answer yet. */
+  #underWay = true
   /** Final headers were handed on. */
   #answered = false
   /** A record of the failure is made: the caller has its error, or gets it now. Nothing else is let through. */
@@ -46,6 +50,19 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
     this.#handler = handler
     // the outermost is made first
     call.captor ??= this
+    context.underWay.began()
+    call.onCancel(this)
+  }
+
+  /** The caller aborts, or the time of the call is over: out of a wait nothing else comes here. */
+  cancelled(): void {
+    this.#over()
+  }
+
+  #over(): void {
+    if (!this.#underWay) return
+    this.#underWay = false
+    this.#context.underWay.ended()
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
@@ -59,6 +76,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
     headers: IncomingHttpHeaders,
     socket: Duplex,
   ): void {
+    this.#over()
     this.#handler.onRequestUpgrade?.(controller, statusCode, headers, socket)
   }
 
@@ -71,6 +89,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
     if (statusCode >= 200 && !this.#answered) {
       if (this.#captured) return
       this.#answered = true
+      this.#over()
       const { verdict } = this.#call.attempt
       // a user's own `capture` may want any response
       if (statusCode >= 400 || verdict !== undefined || this.#context.policy.capture !== undefined) {
@@ -95,6 +114,7 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Controller, error: Error): void {
+    this.#over()
     if (this.#captured) return
     const call = this.#call
     if (this.#answered || call.cancelled || call.finished) {

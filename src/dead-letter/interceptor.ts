@@ -5,6 +5,7 @@ import { durationOption, integrationOption } from '../options.ts'
 import { storeOption } from '../store.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import type { CaptureContext } from './capture/call-capture.ts'
+import { CallsUnderWay } from './capture/calls-under-way.ts'
 import { NotReplayableNotices } from './capture/not-replayable-notices.ts'
 import { Captures } from './capture/queue/captures.ts'
 import { FlushingStore } from './capture/queue/flushing-store.ts'
@@ -34,16 +35,27 @@ export interface DeadLetterInterceptorOptions extends DeadLetterOptions {
   logger?: Logger
 }
 
+/** How a stack is closed. */
+export interface CloseOptions {
+  /**
+   * How long calls that are under way may take to be answered before captures end, in milliseconds; what fails of them is
+   * captured. Default 0: what fails of them later is kept nowhere, and a warning says how many there are.
+   */
+  graceMs?: number
+  /** The longest wait for what is to be stored, in milliseconds. Default 5,000. */
+  timeoutMs?: number
+}
+
 /** The interceptor, and what it holds. */
 export interface DeadLetterInterceptor extends Dispatcher.DispatcherComposeInterceptor {
   readonly deadLetters: DeadLetterStore
   /** Resolves to whether everything captured so far is kept, in sinks too, within `timeoutMs` (default 5,000). */
   flush(options?: { timeoutMs?: number }): Promise<boolean>
   /**
-   * Stores what was captured, for at most `timeoutMs` (default 5,000), and releases timers. What could not be stored
-   * goes to `onDrop`. Calls after it still work, uncaptured. The store and the sinks stay open.
+   * Stores what was captured, for at most `timeoutMs`, and releases timers. What could not be stored goes to `onDrop`.
+   * Calls after it still work, uncaptured. The store and the sinks stay open.
    */
-  close(options?: { timeoutMs?: number }): Promise<void>
+  close(options?: CloseOptions): Promise<void>
 }
 
 /**
@@ -92,8 +104,9 @@ export function deadLetterInterceptor(
     (sink, at) => new CaptureQueue({ ...common, store: sink, sink: nameOf(sink, at) }),
   )
   const captures = new Captures(queue, toSinks)
+  const underWay = new CallsUnderWay()
   const notices = new NotReplayableNotices(reporter)
-  const context: CaptureContext = { integration, policy, captures, reporter, notices }
+  const context: CaptureContext = { integration, policy, captures, reporter, notices, underWay }
 
   const urlRules = extraUrlRules(policy.redact)
   const makeLayer: MakeLayer = (next) => (attempt, callOptions, handler) => {
@@ -108,7 +121,20 @@ export function deadLetterInterceptor(
     deadLetters: new FlushingStore(letters, queue),
     flush: ({ timeoutMs = 5000 }: { timeoutMs?: number } = {}) =>
       captures.flush(durationOption('timeoutMs', timeoutMs)),
-    close: ({ timeoutMs = 5000 }: { timeoutMs?: number } = {}) =>
-      captures.close(durationOption('timeoutMs', timeoutMs)),
+    async close({ graceMs = 0, timeoutMs = 5000 }: CloseOptions = {}): Promise<void> {
+      durationOption('graceMs', graceMs)
+      durationOption('timeoutMs', timeoutMs)
+      if (captures.open && graceMs > 0) await underWay.over(graceMs)
+      if (captures.open && underWay.count > 0) warnOfCallsUnderWay(reporter, underWay.count, graceMs)
+      await captures.close(timeoutMs)
+    },
   })
+}
+
+function warnOfCallsUnderWay(reporter: Reporter, calls: number, graceMs: number): void {
+  const hint = graceMs === 0 ? '`close({ graceMs })` waits for them' : 'they took longer than `graceMs`'
+  reporter.advise(
+    `calls under way when the stack was closed: ${calls}. What fails of them is not captured; ${hint}`,
+    { calls, graceMs },
+  )
 }

@@ -11,6 +11,7 @@ import type { DeadLetterPolicy } from '../options.ts'
 import type { DeadLetterRecord } from '../record/record.ts'
 import { isWithoutWords } from '../record/redaction/large-body.ts'
 import { RECORD_BYTES, sizeOfHeaders } from '../record/size.ts'
+import type { CallsUnderWay } from './calls-under-way.ts'
 import { isCapturedByDefault } from './captured-by-default.ts'
 import type { NotReplayableNotices } from './not-replayable-notices.ts'
 import type { Reservation } from './queue/budget.ts'
@@ -25,6 +26,7 @@ export interface CaptureContext {
   readonly captures: Captures
   readonly reporter: Reporter
   readonly notices: NotReplayableNotices
+  readonly underWay: CallsUnderWay
 }
 
 /** Whether the outcome becomes a dead letter: the `capture` option decides, else the default. */
