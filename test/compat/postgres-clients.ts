@@ -54,8 +54,7 @@ after(async () => {
   await server.stop()
 })
 
-function withPg(url: string): Subject {
-  const pool = new pg.Pool({ connectionString: url, max: 8 })
+function withPg(url: string, pool = new pg.Pool({ connectionString: url, max: 8 })): Subject {
   pool.on('error', () => undefined)
   return {
     client: pool,
@@ -89,6 +88,44 @@ function withPostgresJs(): Subject {
   }
 }
 
+function withDrizzle(): Subject {
+  const { drizzle } = load('drizzle-orm/node-postgres') as { drizzle: (url: string) => { $client: pg.Pool } }
+  // what a user has: a database of drizzle, which makes the pool itself
+  const { $client: pool } = drizzle(server.url)
+  return withPg(server.url, pool)
+}
+
+/** What is used of knex. */
+interface Knex {
+  readonly client: {
+    acquireConnection(): Promise<pg.PoolClient>
+    releaseConnection(connection: pg.PoolClient): Promise<void>
+  }
+  transaction<T>(work: (trx: Knex) => Promise<T>): Promise<T>
+  destroy(): Promise<void>
+}
+
+function withKnex(): Subject {
+  const make = load('knex') as (options: object) => Knex
+  // its pool hands out clients of pg; within a transaction the one that BEGIN was sent on
+  const wrapped = ({ client: knexClient }: Knex): PostgresClient => ({
+    async query(text, values) {
+      const connection = await knexClient.acquireConnection()
+      try {
+        return await connection.query(text, values)
+      } finally {
+        await knexClient.releaseConnection(connection)
+      }
+    },
+  })
+  const knex = make({ client: 'pg', connection: server.url, pool: { min: 0, max: 8 } })
+  return {
+    client: wrapped(knex),
+    transaction: (work) => knex.transaction((trx) => work(wrapped(trx))),
+    close: () => knex.destroy(),
+  }
+}
+
 function withPglite(): Subject {
   const { PGlite } = load('@electric-sql/pglite') as {
     PGlite: new () => PostgresClient & { transaction: Transaction; close(): Promise<void> }
@@ -101,6 +138,8 @@ function withPglite(): Subject {
 const subjects: readonly (readonly [name: string, make: () => Subject, hears: boolean])[] = [
   ['postgres.js', withPostgresJs, true],
   ['PGlite', withPglite, false],
+  ['the pool of drizzle', withDrizzle, true],
+  ['the pool of knex', withKnex, true],
   ['pg through pgbouncer', () => withPg(pooler.url), true],
 ]
 
