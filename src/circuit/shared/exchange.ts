@@ -69,12 +69,19 @@ export class Exchange {
    * stands above others: it is asked whether an operator has touched it.
    */
   flush(circuits: readonly Circuit[]): void {
-    const bare = circuits.filter(isBare)
-    if (bare.length < circuits.length) this.#send(circuits.filter((circuit) => !isBare(circuit)))
-    if (bare.length > 0) this.peek(bare)
+    void this.handOn(circuits)
   }
 
-  #send(circuits: readonly Circuit[]): void {
+  /** The same; resolves when all of it was answered, or has failed. */
+  async handOn(circuits: readonly Circuit[]): Promise<void> {
+    const bare = circuits.filter(isBare)
+    await Promise.all([
+      bare.length < circuits.length && this.#send(circuits.filter((circuit) => !isBare(circuit))),
+      bare.length > 0 && this.#peek(bare),
+    ])
+  }
+
+  #send(circuits: readonly Circuit[]): Promise<void> {
     const batch = circuits.map((circuit) => ({
       ...makeRequest(circuit, this.#scheduler.now()),
       order: circuit.shared?.nextOrder() ?? 0,
@@ -85,7 +92,7 @@ export class Exchange {
         shared?.reached !== true || shared.degraded ? { total: 0, failed: 0, slow: 0 } : shared.take()
       return { ...sent.request, counts }
     })
-    this.track(
+    return this.#tracked(
       this.#backend.flush(requests).then((replies) => {
         batch.forEach((sent, at) => {
           const reply = replies[at] ?? new Error('no reply')
@@ -98,8 +105,12 @@ export class Exchange {
 
   /** Asks only whether the views still hold; those that do not are brought up to date. */
   peek(circuits: readonly Circuit[]): void {
+    void this.#peek(circuits)
+  }
+
+  #peek(circuits: readonly Circuit[]): Promise<void> {
     const ids = circuits.map(({ shared }) => shared?.id ?? '')
-    this.track(
+    return this.#tracked(
       this.#backend.peek(ids).then((epochs) => {
         if (this.#closed) return
         const stale: Circuit[] = []
@@ -110,15 +121,20 @@ export class Exchange {
           else if (shared !== undefined && epoch === machine.epoch) this.#answered(circuit, shared)
           else stale.push(circuit)
         })
-        if (stale.length > 0) this.#send(stale)
+        if (stale.length > 0) void this.#send(stale)
       }),
     )
   }
 
   /** Work that `close` has to wait for. */
   track(task: Promise<void>): void {
+    void this.#tracked(task)
+  }
+
+  #tracked(task: Promise<void>): Promise<void> {
     const tracked: Promise<void> = task.finally(() => this.#sending.delete(tracked))
     this.#sending.add(tracked)
+    return tracked
   }
 
   /** Resolves when everything that was sent has been answered, or has failed. */

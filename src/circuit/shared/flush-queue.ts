@@ -8,16 +8,28 @@ export function inChunks(circuits: readonly Circuit[], send: (chunk: readonly Ci
   for (let from = 0; from < circuits.length; from += CHUNK) send(circuits.slice(from, from + CHUNK))
 }
 
-/** Circuits with results to send: one timer for all of them, and at most one flush ahead of time each per interval. */
+/**
+ * Circuits with results to send: one timer for all of them, and at most one flush ahead of time each per interval. While a
+ * batch is unanswered no other one follows: a store that a large fleet asks for more than it can, as all of it starts anew,
+ * is asked as fast as it answers, and does not fall behind until commands fail, and all start anew again.
+ */
 export class FlushQueue {
   readonly #scheduler: Scheduler
   readonly #intervalMs: number
-  readonly #send: (circuits: readonly Circuit[]) => void
+  readonly #send: (circuits: readonly Circuit[]) => Promise<void>
   #queued: Circuit[] = []
   #hurried: Circuit[] = []
   #cancel: (() => void) | undefined
+  /** Batches that are not answered. */
+  #underWay = 0
+  /** The interval was over before the last batch was answered. */
+  #late = false
 
-  constructor(scheduler: Scheduler, intervalMs: number, send: (circuits: readonly Circuit[]) => void) {
+  constructor(
+    scheduler: Scheduler,
+    intervalMs: number,
+    send: (circuits: readonly Circuit[]) => Promise<void>,
+  ) {
     this.#scheduler = scheduler
     this.#intervalMs = intervalMs
     this.#send = send
@@ -28,7 +40,7 @@ export class FlushQueue {
     if (shared === undefined || shared.queued) return
     shared.queued = true
     this.#queued.push(circuit)
-    this.#cancel ??= this.#scheduler.after(this.#intervalMs, () => this.flush(), { unref: true })
+    this.#cancel ??= this.#scheduler.after(this.#intervalMs, () => this.#due(), { unref: true })
   }
 
   hurry(circuit: Circuit): void {
@@ -37,11 +49,13 @@ export class FlushQueue {
     this.add(circuit)
     shared.hurried = true
     this.#hurried.push(circuit)
-    this.#send([circuit])
+    void this.#send([circuit])
   }
 
+  /** Sends all that is queued, whatever is under way. */
   flush(): void {
     this.stop()
+    this.#late = false
     const due: Circuit[] = []
     for (const circuit of this.#hurried) if (circuit.shared !== undefined) circuit.shared.hurried = false
     for (const circuit of this.#queued) {
@@ -52,7 +66,20 @@ export class FlushQueue {
     }
     this.#hurried = []
     this.#queued = []
-    inChunks(due, this.#send)
+    inChunks(due, (circuits) => {
+      this.#underWay += 1
+      void this.#send(circuits).finally(() => this.#answered())
+    })
+  }
+
+  #due(): void {
+    if (this.#underWay === 0) this.flush()
+    else this.#late = true
+  }
+
+  #answered(): void {
+    this.#underWay -= 1
+    if (this.#underWay === 0 && this.#late) this.flush()
   }
 
   stop(): void {

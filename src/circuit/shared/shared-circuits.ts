@@ -82,7 +82,9 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
       failed: () => this.#catchUp.retryLater(),
     })
     const flush = (circuits: readonly Circuit[]): void => this.#exchange.flush(circuits)
-    this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, flush)
+    this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, (circuits) =>
+      this.#exchange.handOn(circuits),
+    )
     this.#catchUp = new CatchUp(scheduler, tickMs, this.#registry, {
       flush: (circuits) => {
         if (this.#health.connected) flush(circuits)

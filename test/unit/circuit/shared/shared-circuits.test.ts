@@ -146,6 +146,48 @@ describe('closed', () => {
     expect(circuits.map(({ passing }) => passing)).toEqual([false, false])
   })
 
+  test('no batch follows while one is unanswered: what is counted meanwhile goes with the next, as soon as it is', async () => {
+    const { server, circuit } = await fleet(1, { failureThreshold: 100 })
+    server.log.length = 0
+    server.latencyMs = 350
+    fail(circuit, 1)
+    await server.clock.advance(100)
+    expect(server.log).toEqual(['flush'])
+    for (let interval = 0; interval < 3; interval++) {
+      fail(circuit, 1)
+      await server.clock.advance(100)
+    }
+    expect(server.log).toEqual(['flush'])
+    await server.clock.advance(50)
+    expect(server.log).toEqual(['flush', 'flush'])
+    expect(server.flushed.at(-1)).toMatchObject({ total: 3, failed: 3 })
+    // and the interval begins anew
+    server.latencyMs = 0
+    await server.clock.advance(350)
+    fail(circuit, 1)
+    await server.clock.advance(99)
+    expect(server.log).toEqual(['flush', 'flush'])
+    await server.clock.advance(1)
+    expect(server.log).toEqual(['flush', 'flush', 'flush'])
+  })
+
+  test('a batch that has failed holds up the next one no longer', async () => {
+    const { server, client, circuit } = await fleet(1, { failureThreshold: 100 })
+    server.latencyMs = 250
+    server.mute = true
+    fail(circuit, 1)
+    await server.clock.advance(350)
+    expect(client.state(KEY).degraded).toBe(true)
+    server.mute = false
+    server.latencyMs = 0
+    await server.clock.advance(1_000)
+    expect(client.state(KEY).degraded).toBe(false)
+    server.log.length = 0
+    fail(circuit, 1)
+    await server.clock.advance(100)
+    expect(server.log).toEqual(['flush'])
+  })
+
   test('a reply that a later one has overtaken takes back nothing of what that one told', async () => {
     const { server, client, circuit } = await fleet(1)
     server.latencyMs = 50
