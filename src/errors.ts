@@ -55,7 +55,10 @@ export class IntegrationError extends Error {
   /** Set when the call was captured; writable because the capture happens after the error is made. */
   deadLetterId: string | undefined
 
-  constructor(message: string, context: IntegrationErrorContext & { code?: IntegrationErrorCode } = {}) {
+  constructor(
+    message: string,
+    context: IntegrationErrorContext & { code?: IntegrationErrorCode | undefined } = {},
+  ) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause })
     this.name = new.target.name
     this.code = context.code ?? 'ERR_INTEGRATION'
@@ -85,7 +88,7 @@ export class RateLimitError extends IntegrationError {
     message: string,
     context: IntegrationErrorContext & {
       retryAfterMs?: number | undefined
-      refusedBy?: 'provider' | 'limiter'
+      refusedBy?: 'provider' | 'limiter' | undefined
     } = {},
   ) {
     super(message, { ...context, code: 'ERR_RATE_LIMITED' })

@@ -22,6 +22,9 @@ export function defined<T extends object>(values: T): { [K in keyof T]: Exclude<
   }
 }
 
+/** Options with every default filled in. */
+export type Filled<Options> = { [Name in keyof Options]-?: Exclude<Options[Name], undefined> }
+
 /** The longest delay that a Node timer holds, in milliseconds (2^31 - 1). */
 export const MAX_TIMER_MS = 2_147_483_647
 

@@ -41,9 +41,9 @@ export interface ReplayClassifyOptions {
    * The same as `classify` of the stack: its verdict counts before the status, so that a refusal inside a 200 is not taken
    * for done. Default: what the dispatcher's own `classify` says; else the status decides.
    */
-  classify?: Classify
+  classify?: Classify | undefined
   /** Which responses are held until `classify` has seen the start of their body. Needs `classify`. Default: none. */
-  inspectBody?: InspectBodyOptions
+  inspectBody?: InspectBodyOptions | undefined
 }
 
 interface ReplayClassifyPolicy {

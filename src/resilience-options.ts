@@ -22,31 +22,31 @@ import { untilCheck } from './timeout/options.ts'
 
 export interface ResilienceOptions {
   /** The integration: a label on errors, events, logs and dead letters ('hubspot'). Default 'default'. */
-  integration?: string
+  integration?: string | undefined
   /** Where circuits, limits and dead letters are kept. Default: `memoryStore()`, in this process. */
-  store?: ResilienceStore
+  store?: ResilienceStore | undefined
   /** Retry options; `false` turns retries off. */
-  retry?: RetryOptions | false
+  retry?: RetryOptions | false | undefined
   /** Circuit breaker options; `false` turns it off. */
-  circuitBreaker?: CircuitBreakerOptions | false
+  circuitBreaker?: CircuitBreakerOptions | false | undefined
   /** Rate limit options; without `limits` calls wait only where the provider asked for it. `false` turns that off too. */
-  rateLimit?: RateLimitOptions | false
+  rateLimit?: RateLimitOptions | false | undefined
   /** Bulkhead options: bounds the attempts in flight per origin. Default: none. */
-  bulkhead?: BulkheadOptions
+  bulkhead?: BulkheadOptions | undefined
   /** Dead letter options; `false` turns capture off. */
-  deadLetter?: DeadLetterOptions | false
+  deadLetter?: DeadLetterOptions | false | undefined
   /** The longest time of one attempt until its response headers, in milliseconds. Default: none. */
-  attemptTimeoutMs?: number
+  attemptTimeoutMs?: number | undefined
   /** The longest time of a call with all attempts and waits until the final headers, in milliseconds. Default: none. */
-  totalTimeoutMs?: number
+  totalTimeoutMs?: number | undefined
   /** What `totalTimeoutMs` ends at: the headers of the final response (default), or the end of its body. */
-  totalTimeoutUntil?: 'headers' | 'end'
+  totalTimeoutUntil?: 'headers' | 'end' | undefined
   /** Says what a response means where its status alone does not; one answer for breaker, retry and dead letter. */
-  classify?: Classify
+  classify?: Classify | undefined
   /** Which responses are held until `classify` has seen the start of their body. */
-  inspectBody?: InspectBodyOptions
+  inspectBody?: InspectBodyOptions | undefined
   /** pino, or anything with `info`, `warn` and `error`: structured logs of every retry, trip, recovery and capture. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 /** The options of a stack with every default filled in, those of its layers included. */

@@ -3,7 +3,7 @@ import { type Checks, overrides, resolveGiven } from './checks.ts'
 import { retryChecks, type RetryOptions, type RetryPolicy } from './retry/options.ts'
 
 /** Retry options of one call: it is let through by the budget of its origin, or asks none. */
-export type CallRetryOptions = Omit<RetryOptions, 'budget'> & { budget?: false }
+export type CallRetryOptions = Omit<RetryOptions, 'budget'> & { budget?: false | undefined }
 
 /** The options of one call: each with its bound. They have no defaults: what is left out is the stack's. */
 const withCallOptionsChecks: Checks<CallOptions<CallRetryOptions>, CallOptions> = {

@@ -18,9 +18,9 @@ export type { AdaptiveOptions, BulkheadOptions } from './options.ts'
 /** Options of `bulkhead` used by itself. */
 export interface BulkheadInterceptorOptions extends BulkheadOptions {
   /** The label in errors and logs. Default 'default'. */
-  integration?: string
+  integration?: string | undefined
   /** Logs of calls that wait or are refused. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 export interface BulkheadInterceptor extends Dispatcher.DispatcherComposeInterceptor {

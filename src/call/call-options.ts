@@ -12,30 +12,30 @@ export interface CallOptions<Retry = unknown> {
    * attempt and every replay. Only useful where the provider honours it. It is the key of one request, the first in
    * the scope that is not idempotent by its method: another one goes without, and is warned of once.
    */
-  idempotencyKey?: string
+  idempotencyKey?: string | undefined
   /** Put on the events, logs and the dead letter of this call. Merged over those of the stack. */
-  labels?: Record<string, string>
+  labels?: Record<string, string> | undefined
   /** `false`: one attempt only. An object: laid over the stack's retry options for this call. */
-  retry?: Retry | false
+  retry?: Retry | false | undefined
   /** `false`: this call is never captured as a dead letter. */
-  deadLetter?: false
+  deadLetter?: false | undefined
   /** Dead letters with the same key are replayed in the order of their capture. */
-  orderingKey?: string
+  orderingKey?: string | undefined
   /** The longest time of one attempt, in milliseconds, instead of the stack's. */
-  attemptTimeoutMs?: number
+  attemptTimeoutMs?: number | undefined
   /** The longest time of the whole call, in milliseconds, instead of the stack's. */
-  totalTimeoutMs?: number
+  totalTimeoutMs?: number | undefined
   /** `false`: takes no permit and waits for no cool-down. */
-  rateLimit?: false
+  rateLimit?: false | undefined
   /** `false`: takes no slot of the bulkhead, and waits for none. */
-  bulkhead?: false
+  bulkhead?: false | undefined
   /** `background`: gets the permits that live calls leave. Replays are. Default 'live'. */
-  priority?: 'live' | 'background'
+  priority?: 'live' | 'background' | undefined
   /**
    * Told the id of the call's dead letter, when it becomes one: before the caller has its response or error. The record is
    * written meanwhile: `dead-letter:durable` says when it is kept.
    */
-  onCaptured?: (id: string) => void
+  onCaptured?: ((id: string) => void) | undefined
 }
 
 /** What travels: the options, and for our own client a way to learn what became of the call. */

@@ -26,18 +26,18 @@ import type { CircuitSnapshot, CircuitStore } from './store.ts'
 
 export interface CircuitBreakerConfig extends Omit<CircuitBreakerOptions, 'key'> {
   /** The label in errors and logs. Default 'default'. */
-  integration?: string
+  integration?: string | undefined
   /** Names the circuit: breakers of equal key and store share it, over all processes. Default: `integration`. */
-  key?: string
+  key?: string | undefined
   /** Where the circuit is kept: `memoryStore()`, `redisStore(redis)`. Default: in this breaker. */
-  store?: { readonly circuits: CircuitStore }
+  store?: { readonly circuits: CircuitStore } | undefined
   /** Logs of transitions, and of the store's loss and return. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 export interface ExecuteOptions {
   /** The caller's own: when it aborts, `execute` rejects at once with its reason and nothing is counted. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** What the work is told. */

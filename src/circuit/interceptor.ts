@@ -31,11 +31,11 @@ export type { Circuits, CircuitSnapshot, CircuitStore, CircuitStoreChange } from
 /** Options of `circuitBreaker` used by itself. */
 export interface CircuitBreakerInterceptorOptions extends CircuitBreakerOptions {
   /** The label in errors and logs. Default 'default'. */
-  integration?: string
+  integration?: string | undefined
   /** Where circuits are kept: `memoryStore()`, `redisStore(redis)`. Default: in this process, for this breaker alone. */
-  store?: { readonly circuits: CircuitStore }
+  store?: { readonly circuits: CircuitStore } | undefined
   /** Logs of transitions, and of the store's loss and return. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 export interface CircuitBreakerInterceptor extends Dispatcher.DispatcherComposeInterceptor {

@@ -111,7 +111,7 @@ export interface CircuitStore extends Circuits {
    * @example
    * for (const { key, state } of await redisStore(redis).circuits.directory.list()) console.log(key, state)
    */
-  readonly directory?: CircuitDirectory
+  readonly directory?: CircuitDirectory | undefined
   /** Hands on to the other processes what was counted and not yet sent. Never rejects. */
   flush(): Promise<void>
   /** Flushes, and releases timers and connections. Circuits go on locally after it. */

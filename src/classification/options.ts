@@ -20,7 +20,7 @@ export interface InspectBodyOptions {
   /** Statuses whose body the hook needs to see. A number of one digit stands for its class: 4 is 400 to 499. */
   statusCodes: readonly number[]
   /** The most that is held, in bytes, 1 to 65,536. Default 8,192. */
-  maxBytes?: number
+  maxBytes?: number | undefined
 }
 
 export interface InspectBodyPolicy {

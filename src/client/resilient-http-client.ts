@@ -18,11 +18,11 @@ import { errorOfResponse } from './response-error.ts'
 
 export interface ResilientHttpClientOptions extends ResilienceOptions {
   /** What relative urls are resolved against. Without it each url must be absolute. */
-  baseUrl?: string | URL
+  baseUrl?: string | URL | undefined
   /** Sent with each request, unless the request has its own. */
-  headers?: RequestInit['headers']
+  headers?: RequestInit['headers'] | undefined
   /** What the stack is put on. Default: an Agent of the client's own, which `close()` closes. */
-  dispatcher?: Dispatcher
+  dispatcher?: Dispatcher | undefined
 }
 
 interface ClientPolicy extends ResiliencePolicy {

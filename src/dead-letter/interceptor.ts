@@ -28,11 +28,11 @@ export type { RedactOptions } from './redact-options.ts'
 /** Options of `deadLetter` used by itself. */
 export interface DeadLetterInterceptorOptions extends DeadLetterOptions {
   /** The label on records, events and logs. Default 'default'. */
-  integration?: string
+  integration?: string | undefined
   /** Where records are kept: a store, of which its `deadLetters` are used. Default: this process's memory, 1,000 records. */
-  store?: { readonly deadLetters: DeadLetterStore }
+  store?: { readonly deadLetters: DeadLetterStore } | undefined
   /** Structured logs of captures and drops. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 /** How a stack is closed. */
@@ -41,16 +41,16 @@ export interface CloseOptions {
    * How long calls that are under way may take to be answered before captures end, in milliseconds; what fails of them is
    * captured. Default 0: what fails of them later is kept nowhere, and a warning says how many there are.
    */
-  graceMs?: number
+  graceMs?: number | undefined
   /** The longest wait for what is to be stored, in milliseconds. Default 5,000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 /** The interceptor, and what it holds. */
 export interface DeadLetterInterceptor extends Dispatcher.DispatcherComposeInterceptor {
   readonly deadLetters: DeadLetterStore
   /** Resolves to whether everything captured so far is kept, in sinks too, within `timeoutMs` (default 5,000). */
-  flush(options?: { timeoutMs?: number }): Promise<boolean>
+  flush(options?: { timeoutMs?: number | undefined }): Promise<boolean>
   /**
    * Stores what was captured, for at most `timeoutMs`, and releases timers. What could not be stored goes to `onDrop`.
    * Calls after it still work, uncaptured. The store and the sinks stay open.
@@ -119,7 +119,7 @@ export function deadLetterInterceptor(
   const compose = interceptor(integration, makeLayer, { urlRules })
   return Object.assign(compose, {
     deadLetters: new FlushingStore(letters, queue),
-    flush: ({ timeoutMs = 5000 }: { timeoutMs?: number } = {}) =>
+    flush: ({ timeoutMs = 5000 }: { timeoutMs?: number | undefined } = {}) =>
       captures.flush(durationOption('timeoutMs', timeoutMs)),
     async close({ graceMs = 0, timeoutMs = 5000 }: CloseOptions = {}): Promise<void> {
       durationOption('graceMs', graceMs)

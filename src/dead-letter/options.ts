@@ -17,51 +17,51 @@ export interface DeadLetterOptions {
    * 425, 429 and 5xx; a `classify` verdict decides before the status. Never cancellations by the caller. To keep no reads:
    * `(_outcome, byDefault, { method }) => byDefault && method !== 'GET'`.
    */
-  capture?: (outcome: Outcome, byDefault: boolean, request: CallRequest) => boolean
+  capture?: ((outcome: Outcome, byDefault: boolean, request: CallRequest) => boolean) | undefined
   /** The most of a request body that is kept, in bytes. Default 256 KiB. Larger requests are not replayable. */
-  maxBodyBytes?: number
+  maxBodyBytes?: number | undefined
   /** The most of the final response's body that is kept, in bytes. Default 8 KiB; 0 keeps none. */
-  maxResponseBytes?: number
+  maxResponseBytes?: number | undefined
   /** What is taken out of records, logs, events and errors beside secrets by their names and shapes (docs/secrets.md). */
-  redact?: RedactOptions
+  redact?: RedactOptions | undefined
   /** Encrypts beside the record what redaction takes out of it, credential headers excepted. Default: nothing. */
-  seal?: SealKeys
+  seal?: SealKeys | undefined
   /** Put on every record; those of `withCallOptions` are merged over them. */
-  labels?: Readonly<Record<string, string>>
+  labels?: Readonly<Record<string, string>> | undefined
   /** Entries with the same key are replayed in order, one after the other. `withCallOptions` goes before it. */
-  orderingKey?: (request: CallRequest) => string | undefined
+  orderingKey?: ((request: CallRequest) => string | undefined) | undefined
   /**
    * Keeps records durably while the store or a sink is away; drained into it afterwards. Typically
    * `sqliteStore(path).deadLetters`. One for each store: what is in it for the store goes to that of whichever stack drains
    * it first. Memory as the store has no use for it, and takes nothing out of it.
    */
-  spool?: DeadLetterStore
+  spool?: DeadLetterStore | undefined
   /**
    * Queues that get every record beside the store: `rabbitmqSink`, `bullmqSink`, or your own. While one is away, what is for
    * it waits in the `spool` (without one in memory, as much as for the store), and is brought there afterwards: each record
    * arrives at least once. The stack closes none of them. Default none. What is in a queue is sent by its consumers:
    * replay from the store or from the queue, not from both.
    */
-  sinks?: readonly DeadLetterSink[]
+  sinks?: readonly DeadLetterSink[] | undefined
   /**
    * How long the store may take before records go to the spool as well, in milliseconds. Default 50; 0 writes to both at
    * once. Without a `spool` it has no effect.
    */
-  spoolAfterMs?: number
+  spoolAfterMs?: number | undefined
   /**
    * The last chance to see a record that is kept nowhere: queue, store or spool full, refused, or closed too early. With
    * `sink`, the name of one: only the copy for it is lost, and the store may have the record.
    */
-  onDrop?: (record: DeadLetterRecord, reason: string, sink?: string) => void
+  onDrop?: ((record: DeadLetterRecord, reason: string, sink?: string) => void) | undefined
   /** Records in memory that are being made, or wait to be stored. Default 10,000. */
-  maxQueued?: number
+  maxQueued?: number | undefined
   /**
    * Bytes of memory that these may take, with bodies, headers, urls and responses. Default 64 MiB. Room is taken before
    * anything is copied; a call that finds none is not captured, and `onDrop` gets a record without bodies.
    */
-  maxQueuedBytes?: number
+  maxQueuedBytes?: number | undefined
   /** How long one command of the store may take before it counts as failed, in milliseconds. Default 2,000. */
-  storeTimeoutMs?: number
+  storeTimeoutMs?: number | undefined
 }
 
 /** Dead-letter options with every default filled in. */

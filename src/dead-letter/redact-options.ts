@@ -11,26 +11,26 @@ import type { RedactionRules } from './record/redaction/rules.ts'
  */
 export interface RedactOptions {
   /** Names of headers that are not kept although the defaults keep them. */
-  headers?: readonly string[]
+  headers?: readonly string[] | undefined
   /**
    * Names of headers to keep although the defaults do not know them: `x-tenant`. A header that is not kept must be
    * given by `credentials` at replay, or the record be sealed. Credentials are never kept.
    */
-  keepHeaders?: readonly string[]
+  keepHeaders?: readonly string[] | undefined
   /** Names of further parameters of urls (`?pin=`, `;pin=`) whose values are secret. */
-  query?: readonly string[]
+  query?: readonly string[] | undefined
   /**
    * What further is secret in paths: patterns, or a function that gets the path (with its secrets known by shape already
    * replaced) and gives back what may be kept. A pattern is a path from its start, in which `:name` is a secret segment
    * and `*` any other (`/hooks/:token`), or an expression, whose groups are secret, or where it has none, all that it
    * matches. `false` keeps paths as they are. A record with a redacted path is not replayable, unless it is sealed.
    */
-  path?: readonly (string | RegExp)[] | ((path: string) => string) | false
+  path?: readonly (string | RegExp)[] | ((path: string) => string) | false | undefined
   /**
    * Names of further fields of bodies whose values are secret, beside passwords, tokens, keys and card numbers. A
    * redacted body is not replayable, unless the record is sealed. `false` keeps bodies as they are.
    */
-  body?: readonly string[] | false
+  body?: readonly string[] | false | undefined
 }
 
 interface RedactPolicy extends Omit<RedactionRules, 'url'> {

@@ -18,11 +18,11 @@ export type { Limits, LimitSnapshot, LimitStore } from './store.ts'
 /** Options of `rateLimit` used by itself. */
 export interface RateLimitInterceptorOptions extends RateLimitOptions {
   /** The label in errors, events and logs. Default 'default'. */
-  integration?: string
+  integration?: string | undefined
   /** Where limits and cool-downs are kept: `memoryStore()`, `redisStore(redis)`. Default: in this process, for this one. */
-  store?: { readonly limits: LimitStore }
+  store?: { readonly limits: LimitStore } | undefined
   /** Logs of calls that wait or are refused, and of cool-downs. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 export interface RateLimitInterceptor extends Dispatcher.DispatcherComposeInterceptor {

@@ -26,7 +26,7 @@ export interface LimitOptions {
    * what it then says replaces the first. More than `limit` counts as `limit`; a hook that throws counts as 1. Default:
    * one unit for each attempt.
    */
-  cost?: Cost
+  cost?: Cost | undefined
 }
 
 /** What the headers of an answer say is left of a limit. */
@@ -43,38 +43,38 @@ export interface RateLimitOptions {
    * tokens of one account change. A body that is a stream, as all of fetch are, cannot be read before it was sent: what
    * the hook says of the first attempt then holds for the whole call.
    */
-  key?: (request: CallRequest) => string
+  key?: ((request: CallRequest) => string) | undefined
   /** The provider's limits, all of which hold: requests and tokens, 100 per 10 s and 5 per second. Default: none known. */
-  limits?: readonly LimitOptions[]
+  limits?: readonly LimitOptions[] | undefined
   /**
    * How much longer than the interval a request counts, in milliseconds, since the provider sees arrivals and not
    * departures. Default: 2 % of the interval, at least 50 and at most 200.
    */
-  marginMs?: number
+  marginMs?: number | undefined
   /** Calls that wait per key and process, at least 1; more are refused. Default 1,000. */
-  maxQueue?: number
+  maxQueue?: number | undefined
   /**
    * The longest that a call waits for permits and cool-downs, over all its attempts, in milliseconds. Default 30,000; 0
    * refuses whatever cannot go at once. A total timeout bounds it as well.
    */
-  maxWaitMs?: number
+  maxWaitMs?: number | undefined
   /** The share of each limit that background calls leave for live ones, 0 to 1. Default 0.2. */
-  reserve?: number
+  reserve?: number | undefined
   /** Whether a 429, or a 503 with `Retry-After`, stops all calls of the key until then. Default true. */
-  cooldown?: boolean
+  cooldown?: boolean | undefined
   /** The longest cool-down, in milliseconds, at least 1. A provider that asks for more is asked again then. Default 300,000. */
-  maxCooldownMs?: number
+  maxCooldownMs?: number | undefined
   /**
    * What is left of the limits, as the headers of an answer say it: then strangers that use the same limits are known.
    * Default: the IETF's `RateLimit`, and headers named like `X-RateLimit-Remaining` where the limit beside them is one
    * of `limits`.
    */
-  readLimits?: (headers: IncomingHttpHeaders) => readonly Remaining[]
+  readLimits?: ((headers: IncomingHttpHeaders) => readonly Remaining[]) | undefined
   /**
    * Processes that share the limits, at least 1, for as long as the store has never said. Default 1. A process that
    * cannot reach the store goes on with its share.
    */
-  processes?: number
+  processes?: number | undefined
 }
 
 /** Rate limit options, checked, with every default filled in. */

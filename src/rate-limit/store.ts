@@ -125,7 +125,7 @@ export interface LimitStore extends Limits {
   /** Tells a listener of each cool-down that this process hears of. Returns what ends it. */
   onCooldown(listener: (event: CooldownStartedEvent) => void): () => void
   /** The cool-downs of all processes. Absent where limits are those of this process alone. */
-  readonly directory?: LimitDirectory
+  readonly directory?: LimitDirectory | undefined
   /** Hands on to the other processes what was used and not yet reported. Never rejects. */
   flush(): Promise<void>
   /** Flushes, and releases timers and connections. */

@@ -15,9 +15,9 @@ import { retryChecks, type RetryOptions, type RetryPolicy } from './options.ts'
 /** Options of `retry` used by itself. */
 export interface RetryInterceptorOptions extends RetryOptions {
   /** The label in events and logs. Default 'default'. */
-  integration?: string
+  integration?: string | undefined
   /** Structured logs of attempts, retries and calls given up. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 /** The interceptor, and what ends its waits. */

@@ -9,44 +9,44 @@ import { retryBudgetChecks, type RetryBudgetOptions } from './budget/options.ts'
 
 export interface RetryOptions {
   /** Attempts in all, the first included. Default 5; 1 turns retries off. */
-  maxAttempts?: number
+  maxAttempts?: number | undefined
   /** Base of the first wait, in milliseconds. Default 500. */
-  initialBackoffMs?: number
+  initialBackoffMs?: number | undefined
   /** What the base grows by with each attempt. Default 2. */
-  backoffMultiplier?: number
+  backoffMultiplier?: number | undefined
   /** The longest wait of our own, in milliseconds. Default 30,000. A provider may ask for more: `maxRetryAfterMs`. */
-  maxBackoffMs?: number
+  maxBackoffMs?: number | undefined
   /** How a wait is spread. Default 'equal'. Never makes a wait shorter than what the provider asked for. */
-  jitter?: Jitter
+  jitter?: Jitter | undefined
   /** Statuses that are worth another attempt, 400 to 599. Default 408, 425, 429, 500 to 504, 520 to 524, 529. */
-  statusCodes?: readonly number[]
+  statusCodes?: readonly number[] | undefined
   /** Codes of network errors that are worth another attempt. Default: resets, refusals, DNS and timeouts. */
-  errorCodes?: readonly string[]
+  errorCodes?: readonly string[] | undefined
   /** Methods that may be sent twice. Default GET, HEAD, OPTIONS, PUT, DELETE, TRACE, QUERY. */
-  methods?: readonly string[]
+  methods?: readonly string[] | undefined
   /**
    * Says that a request may be sent twice although its method does not: a POST that only searches, by its path or by its
    * recorded body. Asked at most once per call, when an attempt may have been acted on. Default: no other is.
    */
-  isIdempotent?: (request: CallRequest) => boolean
+  isIdempotent?: ((request: CallRequest) => boolean) | undefined
   /** The longest wait that a provider may ask for, in milliseconds. Default 60,000. Beyond it the call ends. */
-  maxRetryAfterMs?: number
+  maxRetryAfterMs?: number | undefined
   /** Decides about errors that `errorCodes` does not know; `undefined` leaves it to the codes. */
-  isRetryableError?: (error: Error) => boolean | undefined
+  isRetryableError?: ((error: Error) => boolean | undefined) | undefined
   /**
    * Makes calls whose method is not idempotent safe to retry: `true` makes a random key before the first attempt, a
    * function makes its own (or none). Sent as `Idempotency-Key` with every attempt and replay. Default false: only
    * useful where the provider honours it.
    */
-  idempotencyKey?: boolean | ((request: CallRequest) => string | undefined)
+  idempotencyKey?: boolean | ((request: CallRequest) => string | undefined) | undefined
   /** The most of a one-shot body that is kept for another attempt, in bytes. Default 1 MiB. Larger ones go once. */
-  maxBodyBytes?: number
+  maxBodyBytes?: number | undefined
   /**
    * Bounds the load that retries add to an origin that fails: successes pay for them. What it refuses ends with the
    * failure as it was, and is captured with reason `budget`. A wait that the provider asks for costs nothing. On by
    * default; `false`: each call is tried again as often as `maxAttempts` says.
    */
-  budget?: RetryBudgetOptions | false
+  budget?: RetryBudgetOptions | false | undefined
 }
 
 /** Retry options with every default filled in. */

@@ -23,13 +23,13 @@ export interface AttemptContext {
 
 export interface WithRetryOptions extends RetryOptions {
   /** Ends the attempt in hand and any wait, at once. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** The longest time over all attempts and waits, in milliseconds. Default: none. */
-  totalTimeoutMs?: number
+  totalTimeoutMs?: number | undefined
   /** The label in events and logs. Default 'default'. Calls with the same one share their retry `budget`; else there is none. */
-  integration?: string
+  integration?: string | undefined
   /** Structured logs of attempts, retries and calls given up. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 interface WithRetryPolicy extends RetryPolicy {

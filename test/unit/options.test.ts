@@ -1,5 +1,6 @@
 import { Agent } from 'undici'
 import { describe, expect, it } from 'vitest'
+import { type Check, resolveOptions } from '../../src/checks.ts'
 import {
   CircuitBreaker,
   circuitBreaker,
@@ -11,6 +12,7 @@ import {
   timeout,
   withRetry,
 } from '../../src/index.ts'
+import { resilienceChecks } from '../../src/resilience-options.ts'
 
 type Make = (value: never) => unknown
 interface Row {
@@ -199,4 +201,19 @@ describe('the name of an integration', () => {
   ])('is refused by %s where a record could not be read again with it', (_factory, make) => {
     expect(make).toThrow('`integration` must have at most 256 characters, got 257')
   })
+})
+
+it('an option that is undefined is as good as one that is left out, in the stack and in each of its layers', () => {
+  const undefinedOf = (rows: Readonly<Record<string, Check<unknown, never>>>): object =>
+    Object.fromEntries(
+      Object.entries(rows).map(([name, { inner }]) => [
+        name,
+        inner?.orFalse === true ? undefinedOf(inner.rows) : undefined,
+      ]),
+    )
+  const options = undefinedOf(resilienceChecks as never)
+  expect(options).toMatchObject({ logger: undefined, retry: { maxAttempts: undefined } })
+  const resolved = (given: object): string =>
+    JSON.stringify(resolveOptions('resilience', resilienceChecks, given))
+  expect(resolved(options)).toBe(resolved({}))
 })

@@ -10,21 +10,21 @@ export interface ForwardOptions {
    * Which entries leave the store; evaluated there. Where it names no `status`, only what is `pending` goes, and so by
    * default: what is in doubt or quarantined waits for a person, where it can be looked at.
    */
-  filter?: DeadLetterFilter
+  filter?: DeadLetterFilter | undefined
   /** Entries per run at most, not counting those that the sink refuses. Default: no limit. */
-  limit?: number
+  limit?: number | undefined
   /** How long the sink may take for one batch of at most 200, in milliseconds. Default 10,000; at most 14,000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Ends the run after the batch in hand. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Hears of entries that the sink refuses. Default: process warnings. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 /** Options of a forwarder. */
 export interface ForwarderOptions extends Omit<ForwardOptions, 'signal' | 'limit'> {
   /** The wait between two runs, in milliseconds, spread by half in both directions. Default 1,000. */
-  intervalMs?: number
+  intervalMs?: number | undefined
 }
 
 export interface ForwardPolicy {

@@ -15,7 +15,7 @@ export interface OutboxOptions extends DeadLetterOptions {
   /** Where the calls are written; the replayer that sends them runs on its `deadLetters`. */
   store: { readonly deadLetters: DeadLetterStore }
   /** The label on records, events and logs. Default 'default'. */
-  integration?: string
+  integration?: string | undefined
 }
 
 export interface OutboxPolicy extends DeadLetterPolicy {
@@ -38,21 +38,21 @@ export interface OutboxAddOptions {
    * Sent as the `Idempotency-Key` header with every attempt. Without it a call that is not idempotent by its method is
    * sent once, and is in doubt when nobody knows whether it arrived.
    */
-  idempotencyKey?: string
+  idempotencyKey?: string | undefined
   /**
    * Calls with the same key are sent in the order in which they were added, each after the one before has arrived. Of several
    * processes the clocks say which was first.
    */
-  orderingKey?: string
+  orderingKey?: string | undefined
   /** On the record; merged over those of the outbox. */
-  labels?: Record<string, string>
+  labels?: Record<string, string> | undefined
   /** Not to be sent before, epoch milliseconds or a Date. Default: at once. */
-  notBefore?: number | Date
+  notBefore?: number | Date | undefined
   /**
    * The client of a transaction of yours, where the store is `postgresStore`: the call is written when it commits, and never
    * if it is rolled back.
    */
-  within?: object
+  within?: object | undefined
 }
 
 export interface OutboxAddPolicy extends Omit<OutboxAddOptions, 'notBefore'> {

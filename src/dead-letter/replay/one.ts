@@ -39,7 +39,7 @@ export interface ReplayOneOptions extends Omit<ReplayOptions, OfRuns> {
    * not be sent twice is then held, as when a replayer was lost; any other uses up a replay and comes back later. Default
    * false.
    */
-  redelivered?: boolean
+  redelivered?: boolean | undefined
 }
 
 /** What every result of `replayDeadLetter` has. */

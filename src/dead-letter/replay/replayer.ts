@@ -16,7 +16,7 @@ export interface ReplayerOptions extends Omit<ReplayOptions, 'ids' | 'dryRun' | 
    * an outbox, and with the filter `reason: 'outbox'`. A run comes sooner where a provider wants to be asked again, or one
    * that was down is to be tried, before it would be time.
    */
-  intervalMs?: number
+  intervalMs?: number | undefined
 }
 
 export interface Replayer {

@@ -31,9 +31,9 @@ export interface DeadLetterSink {
    * What messages, events and the spool know it by: the same after a restart, another for each sink. Default
    * `sinks[0]`, its place in the option.
    */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Reached over a network, so that captures need a `spool` while it is away. Default false. */
-  readonly remote?: boolean
+  readonly remote?: boolean | undefined
   /**
    * Keeps the records. Repeating it is harmless. What the answer names neither in `kept` nor in `settled` counts as not kept,
    * and comes again.

@@ -1,6 +1,6 @@
 import type { ReplayOptions, ReplayProgress } from '../../dead-letter/replay/options.ts'
 import { emptySummary, type ReplaySummary } from '../../dead-letter/replay/summary.ts'
-import { defined } from '../../options.ts'
+import { defined, type Filled } from '../../options.ts'
 import { type ReplayClassifyOptions, replayDeadLetters } from '../../replay.ts'
 import type { OpenedStore } from '../stores/open-store.ts'
 import { replayDispatcher, sharedCircuits } from './dispatcher.ts'
@@ -12,7 +12,7 @@ const CHUNK = 100
 const MAX_LEASE_MS = 600_000
 
 type Passed = Pick<
-  Required<ReplayOptions>,
+  Filled<ReplayOptions>,
   | 'allowedOrigins'
   | 'credentials'
   | 'ratePerSecond'

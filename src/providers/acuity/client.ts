@@ -32,10 +32,10 @@ import type {
 /** Either `userId` and `apiKey`, or `accessToken`. */
 export interface AcuityClientOptions extends ProviderOptions {
   /** The numeric user id of the account. */
-  userId?: string | number
-  apiKey?: string
+  userId?: string | number | undefined
+  apiKey?: string | undefined
   /** An OAuth 2 token, or what gives the current one. */
-  accessToken?: Token
+  accessToken?: Token | undefined
 }
 
 interface OwnPolicy {
@@ -144,7 +144,12 @@ export class AcuityClient extends ProviderClient {
 
   /** Blocks of time, in which nothing can be booked. A GET, so it is retried. */
   async listBlocks(
-    query: { calendarID?: number; minDate?: string; maxDate?: string; max?: number } = {},
+    query: {
+      calendarID?: number | undefined
+      minDate?: string | undefined
+      maxDate?: string | undefined
+      max?: number | undefined
+    } = {},
     init: CallInit = {},
   ): Promise<AcuityBlock[]> {
     return this.json('GET', '/blocks', { query, ...init })
@@ -161,7 +166,10 @@ export class AcuityClient extends ProviderClient {
   }
 
   /** Clients whose name, e-mail address or phone number has the text. A GET, so it is retried. */
-  async listClients(query: { search?: string } = {}, init: CallInit = {}): Promise<AcuityClientRecord[]> {
+  async listClients(
+    query: { search?: string | undefined } = {},
+    init: CallInit = {},
+  ): Promise<AcuityClientRecord[]> {
     return this.json('GET', '/clients', { query, ...init })
   }
 

@@ -18,16 +18,16 @@ export interface AcuityDatesQuery {
   /** `2026-12`. */
   month: string
   appointmentTypeID: number
-  calendarID?: number
-  timezone?: string
+  calendarID?: number | undefined
+  timezone?: string | undefined
 }
 
 export interface AcuityTimesQuery {
   /** `2026-12-24`. */
   date: string
   appointmentTypeID: number
-  calendarID?: number
-  timezone?: string
+  calendarID?: number | undefined
+  timezone?: string | undefined
 }
 
 export interface AcuityTime {
@@ -38,21 +38,21 @@ export interface AcuityTime {
 export interface AcuityTimeCheck {
   datetime: string
   appointmentTypeID: number
-  calendarID?: number
+  calendarID?: number | undefined
 }
 
 export interface AcuityAppointmentQuery {
-  minDate?: string
-  maxDate?: string
-  email?: string
-  appointmentTypeID?: number
-  calendarID?: number
+  minDate?: string | undefined
+  maxDate?: string | undefined
+  email?: string | undefined
+  appointmentTypeID?: number | undefined
+  calendarID?: number | undefined
   /** Those that were cancelled, and no others. */
-  canceled?: boolean
+  canceled?: boolean | undefined
   /** Those that were cancelled too. */
-  showall?: boolean
-  max?: number
-  direction?: 'ASC' | 'DESC'
+  showall?: boolean | undefined
+  max?: number | undefined
+  direction?: 'ASC' | 'DESC' | undefined
 }
 
 export interface AcuityAppointmentType {
@@ -74,15 +74,15 @@ export interface AcuityCalendar {
 
 export interface AcuityReschedule {
   datetime: string
-  timezone?: string
-  calendarID?: number
+  timezone?: string | undefined
+  calendarID?: number | undefined
 }
 
 export interface AcuityNewBlock {
   start: string
   end: string
   calendarID: number
-  notes?: string
+  notes?: string | undefined
 }
 
 export interface AcuityBlock extends AcuityNewBlock {
@@ -93,17 +93,17 @@ export interface AcuityBlock extends AcuityNewBlock {
 export interface AcuityClientRecord {
   firstName: string
   lastName: string
-  email?: string
-  phone?: string
-  notes?: string
+  email?: string | undefined
+  phone?: string | undefined
+  notes?: string | undefined
 }
 
 /** How an appointment is booked. */
 export interface AcuityBookingOptions {
   /** Books as the business does: without checks of availability and of required fields. */
-  admin?: boolean
+  admin?: boolean | undefined
   /** Sends the client no confirmation. */
-  noEmail?: boolean
+  noEmail?: boolean | undefined
 }
 
 /** A new appointment; fields that are not named here are sent as they are. */
@@ -113,15 +113,15 @@ export interface AcuityNewAppointment {
   firstName: string
   lastName: string
   email: string
-  phone?: string
-  calendarID?: number
-  timezone?: string
-  notes?: string
+  phone?: string | undefined
+  calendarID?: number | undefined
+  timezone?: string | undefined
+  notes?: string | undefined
   /** Answers to the fields of intake forms; those that are required must be among them. */
-  fields?: { id: number; value: string }[]
-  addonIDs?: number[]
+  fields?: { id: number; value: string }[] | undefined
+  addonIDs?: number[] | undefined
   /** Code of a package or coupon. */
-  certificate?: string
-  labels?: { id: number }[]
+  certificate?: string | undefined
+  labels?: { id: number }[] | undefined
   [field: string]: unknown
 }

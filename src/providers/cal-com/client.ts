@@ -27,14 +27,14 @@ import type {
 /** One of `apiKey`, `accessToken`, or `clientId` with `secretKey`. */
 export interface CalComClientOptions extends ProviderOptions {
   /** An API key (`cal_live_...`). */
-  apiKey?: string
+  apiKey?: string | undefined
   /** A managed user's or OAuth token, or what gives the current one. */
-  accessToken?: Token
+  accessToken?: Token | undefined
   /** A platform's OAuth client. */
-  clientId?: string
-  secretKey?: string
+  clientId?: string | undefined
+  secretKey?: string | undefined
   /** `cal-api-version` of every request. Default: the version that each method here was written for. */
-  apiVersion?: string
+  apiVersion?: string | undefined
 }
 
 interface OwnPolicy {
@@ -121,7 +121,7 @@ export class CalComClient extends ProviderClient {
   async reserveSlot(
     eventTypeId: number,
     slotStart: string,
-    options: { slotDuration?: number; reservationDuration?: number } & CallInit = {},
+    options: { slotDuration?: number | undefined; reservationDuration?: number | undefined } & CallInit = {},
   ): Promise<CalComReservation> {
     const { slotDuration, reservationDuration, ...init } = options
     const body = { eventTypeId, slotStart, slotDuration, reservationDuration }

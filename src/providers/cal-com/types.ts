@@ -1,12 +1,12 @@
 export interface CalComSlotsQuery {
-  eventTypeId?: number
-  eventTypeSlug?: string
-  username?: string
+  eventTypeId?: number | undefined
+  eventTypeSlug?: string | undefined
+  username?: string | undefined
   /** ISO 8601, UTC. */
   start: string
   end: string
-  timeZone?: string
-  duration?: number
+  timeZone?: string | undefined
+  duration?: number | undefined
 }
 
 /** Free slots by day: `{ '2026-12-24': [{ start: '2026-12-24T09:00:00Z' }] }`. */
@@ -32,8 +32,8 @@ export interface CalComUser {
 }
 
 export interface CalComEventTypeQuery {
-  username?: string
-  eventSlug?: string
+  username?: string | undefined
+  eventSlug?: string | undefined
 }
 
 export interface CalComEventType {
@@ -70,21 +70,21 @@ export interface CalComPagination {
 }
 
 export interface CalComBookingQuery {
-  status?: string
-  attendeeEmail?: string
-  eventTypeId?: number
-  afterStart?: string
-  beforeEnd?: string
+  status?: string | undefined
+  attendeeEmail?: string | undefined
+  eventTypeId?: number | undefined
+  afterStart?: string | undefined
+  beforeEnd?: string | undefined
   /** 1 to 250. */
-  take?: number
-  skip?: number
+  take?: number | undefined
+  skip?: number | undefined
 }
 
 /** The event type of a booking: by its id, or by its slug and whose it is. */
 type CalComEventTypeOf =
   | { eventTypeId: number }
-  | { eventTypeSlug: string; username: string; organizationSlug?: string }
-  | { eventTypeSlug: string; teamSlug: string; organizationSlug?: string }
+  | { eventTypeSlug: string; username: string; organizationSlug?: string | undefined }
+  | { eventTypeSlug: string; teamSlug: string; organizationSlug?: string | undefined }
 
 /** A booking; fields that are not named here are sent as they are. */
 export type CalComNewBooking = CalComEventTypeOf & {
@@ -92,25 +92,25 @@ export type CalComNewBooking = CalComEventTypeOf & {
   start: string
   attendee: {
     name: string
-    email?: string
+    email?: string | undefined
     timeZone: string
-    language?: string
-    phoneNumber?: string
+    language?: string | undefined
+    phoneNumber?: string | undefined
   }
   /** Where it is, for event types that leave it to the attendee: `{ type: 'attendeePhone', phone: '+44...' }`. */
-  location?: { type: string; [field: string]: unknown } | string
+  location?: { type: string; [field: string]: unknown } | string | undefined
   /** For event types of several lengths, in minutes. */
-  lengthInMinutes?: number
-  guests?: string[]
-  metadata?: Record<string, string>
+  lengthInMinutes?: number | undefined
+  guests?: string[] | undefined
+  metadata?: Record<string, string> | undefined
   /** Answers to the event type's own questions; those that are required must be among them. */
-  bookingFieldsResponses?: Record<string, unknown>
+  bookingFieldsResponses?: Record<string, unknown> | undefined
   [field: string]: unknown
 }
 
 export interface CalComReschedule {
   /** ISO 8601, UTC. */
   start: string
-  reschedulingReason?: string
-  rescheduledBy?: string
+  reschedulingReason?: string | undefined
+  rescheduledBy?: string | undefined
 }

@@ -221,7 +221,7 @@ function lastSegment(name: string, given: string): string {
   return segment(name, id)
 }
 
-function allPages<Item, Query extends { page_token?: string }>(
+function allPages<Item, Query extends { page_token?: string | undefined }>(
   query: Query,
   page: (query: Query) => Promise<CalendlyPage<Item>>,
 ): AsyncGenerator<Item, void, undefined> {

@@ -38,27 +38,27 @@ export interface CalendlyPage<T> {
 
 export interface CalendlyEventQuery {
   /** Url of a user, from `currentUser()`; or give `organization`. */
-  user?: string
-  organization?: string
-  status?: 'active' | 'canceled'
-  invitee_email?: string
+  user?: string | undefined
+  organization?: string | undefined
+  status?: 'active' | 'canceled' | undefined
+  invitee_email?: string | undefined
   /** ISO 8601, UTC. */
-  min_start_time?: string
-  max_start_time?: string
+  min_start_time?: string | undefined
+  max_start_time?: string | undefined
   /** 1 to 100. */
-  count?: number
-  page_token?: string
-  sort?: 'start_time:asc' | 'start_time:desc'
+  count?: number | undefined
+  page_token?: string | undefined
+  sort?: 'start_time:asc' | 'start_time:desc' | undefined
 }
 
 export interface CalendlyEventTypeQuery {
   /** Url of a user, from `currentUser()`; or give `organization`. */
-  user?: string
-  organization?: string
-  active?: boolean
+  user?: string | undefined
+  organization?: string | undefined
+  active?: boolean | undefined
   /** 1 to 100. */
-  count?: number
-  page_token?: string
+  count?: number | undefined
+  page_token?: string | undefined
 }
 
 export interface CalendlyEventType {
@@ -99,9 +99,9 @@ export interface CalendlyNewSubscription {
   /** `invitee.created`, `invitee.canceled`, ... */
   events: string[]
   organization: string
-  user?: string
+  user?: string | undefined
   scope: 'user' | 'organization'
-  signing_key?: string
+  signing_key?: string | undefined
 }
 
 export interface CalendlySubscription {
@@ -114,17 +114,17 @@ export interface CalendlySubscription {
 
 export interface CalendlySubscriptionQuery {
   organization: string
-  user?: string
+  user?: string | undefined
   scope: 'user' | 'organization'
-  count?: number
-  page_token?: string
+  count?: number | undefined
+  page_token?: string | undefined
 }
 
 export interface CalendlyInviteeQuery {
-  status?: 'active' | 'canceled'
-  email?: string
-  count?: number
-  page_token?: string
+  status?: 'active' | 'canceled' | undefined
+  email?: string | undefined
+  count?: number | undefined
+  page_token?: string | undefined
 }
 
 /** A booking made for an invitee (`POST /invitees`); fields that are not named here are sent as they are. */
@@ -134,18 +134,20 @@ export interface CalendlyBooking {
   /** ISO 8601, UTC. */
   start_time: string
   invitee: { name: string; email: string; timezone: string }
-  location?: { kind: string; location?: string }
+  location?: { kind: string; location?: string | undefined } | undefined
   /** Answers to the event type's questions; those that are required must be among them. */
-  questions_and_answers?: { question: string; answer: string; position: number }[]
+  questions_and_answers?: { question: string; answer: string; position: number }[] | undefined
   /** Where the booking came from. */
-  tracking?: {
-    utm_campaign?: string
-    utm_source?: string
-    utm_medium?: string
-    utm_content?: string
-    utm_term?: string
-    salesforce_uuid?: string
-  }
-  event_guests?: string[]
+  tracking?:
+    | {
+        utm_campaign?: string | undefined
+        utm_source?: string | undefined
+        utm_medium?: string | undefined
+        utm_content?: string | undefined
+        utm_term?: string | undefined
+        salesforce_uuid?: string | undefined
+      }
+    | undefined
+  event_guests?: string[] | undefined
   [field: string]: unknown
 }

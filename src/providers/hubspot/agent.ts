@@ -7,7 +7,7 @@ import { preset, presetFor } from './preset.ts'
 
 export interface HubSpotAgentOptions extends ProviderOptions {
   /** The account's time zone (IANA), in which its daily limit ends at midnight. Default: unknown, 24 hours are waited. */
-  timeZone?: string
+  timeZone?: string | undefined
 }
 
 export function hubSpotProvider(timeZone: string | undefined): Provider {

@@ -34,17 +34,17 @@ export interface HubSpotClientOptions extends ProviderOptions {
    * The account's time zone (IANA), in which its daily limit ends at midnight. Default: unknown, so that a call beyond
    * the daily limit is due again after 24 hours.
    */
-  timeZone?: string
+  timeZone?: string | undefined
   /**
    * The version of the API: `YYYY-MM` of a dated one, or `v3`, the legacy one, unsupported from September 2027. Default
    * `2026-09`, the newest that is generally available, supported until March 2028.
    */
-  apiVersion?: string
+  apiVersion?: string | undefined
   /**
    * The unique property by which `settle` looks up a create of a type: `{ deals: 'order_id' }`. Default: `email` for
    * contacts, none for others, whose creates of unknown fate are held for a person.
    */
-  uniqueProperties?: Readonly<Record<string, string>>
+  uniqueProperties?: Readonly<Record<string, string>> | undefined
 }
 
 interface OwnPolicy {

@@ -42,7 +42,7 @@ export class HubSpotObjects {
    */
   async create(
     properties: HubSpotProperties,
-    { associations, ...init }: CallInit & { associations?: readonly HubSpotAssociation[] } = {},
+    { associations, ...init }: CallInit & { associations?: readonly HubSpotAssociation[] | undefined } = {},
   ): Promise<HubSpotObject> {
     const body = { properties, ...(associations === undefined ? {} : { associations }) }
     return this.#json('POST', this.#path, { body, ...init })
@@ -55,7 +55,7 @@ export class HubSpotObjects {
    */
   async get(
     id: string | number,
-    query: { properties?: readonly string[] } = {},
+    query: { properties?: readonly string[] | undefined } = {},
     init: CallInit = {},
   ): Promise<HubSpotObject> {
     return this.#json('GET', `${this.#path}/${segment('id', id)}`, { query: joined(query), ...init })
@@ -68,7 +68,7 @@ export class HubSpotObjects {
   async find(
     idProperty: string,
     value: string,
-    query: { properties?: readonly string[] } = {},
+    query: { properties?: readonly string[] | undefined } = {},
     init: CallInit = {},
   ): Promise<HubSpotObject | undefined> {
     const path = `${this.#path}/${segment(idProperty, value)}`
@@ -149,6 +149,8 @@ export class HubSpotObjects {
 }
 
 /** Lists in a query of HubSpot's are one value. */
-function joined({ properties }: { properties?: readonly string[] }): { properties?: string } {
+function joined({ properties }: { properties?: readonly string[] | undefined }): {
+  properties?: string | undefined
+} {
   return properties === undefined ? {} : { properties: properties.join(',') }
 }

@@ -14,14 +14,14 @@ export interface HubSpotObject {
 export interface HubSpotUpsert {
   /** The key of the upsert. */
   email: string
-  properties?: HubSpotProperties
+  properties?: HubSpotProperties | undefined
 }
 
 /** An input of an upsert of any type. */
 export interface HubSpotObjectUpsert {
   /** The value of the unique property. */
   id: string
-  properties?: HubSpotProperties
+  properties?: HubSpotProperties | undefined
 }
 
 /** What a new object belongs to. */
@@ -54,16 +54,23 @@ export interface HubSpotBatchResult {
 }
 
 export interface HubSpotSearch {
-  query?: string
-  filterGroups?: {
-    filters: { propertyName: string; operator: string; value?: string; values?: string[] }[]
-  }[]
-  properties?: string[]
-  sorts?: { propertyName: string; direction: 'ASCENDING' | 'DESCENDING' }[]
+  query?: string | undefined
+  filterGroups?:
+    | {
+        filters: {
+          propertyName: string
+          operator: string
+          value?: string | undefined
+          values?: string[] | undefined
+        }[]
+      }[]
+    | undefined
+  properties?: string[] | undefined
+  sorts?: { propertyName: string; direction: 'ASCENDING' | 'DESCENDING' }[] | undefined
   /** 1 to 200. */
-  limit?: number
+  limit?: number | undefined
   /** `paging.next.after` of the page before. */
-  after?: string
+  after?: string | undefined
 }
 
 export interface HubSpotSearchResult {

@@ -46,7 +46,7 @@ const plain: Readonly<Record<string, string>> = {
  * verifyHubSpotWebhook({ url, headers: request.headers, body: rawBody }, { clientSecret })
  */
 export function verifyHubSpotWebhook(
-  delivery: AddressedDelivery & { method?: string },
+  delivery: AddressedDelivery & { method?: string | undefined },
   options: HubSpotWebhookOptions,
 ): void {
   const { clientSecret, ...time } = resolveOptions('verifyHubSpotWebhook', checks, options)

@@ -13,7 +13,7 @@ export interface MailchimpTransactionalAgentOptions extends ProviderOptions {
    * The API key, to be put into each body below the stack; the requests themselves then carry none, and their dead
    * letters can be replayed. Default: none, the requests bring `key` themselves.
    */
-  apiKey?: string
+  apiKey?: string | undefined
 }
 
 export function mailchimpTransactionalProvider(apiKey: string | undefined): Provider {

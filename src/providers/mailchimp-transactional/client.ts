@@ -28,10 +28,10 @@ const clientChecks: Checks<
 /** Options of a transactional mail beside the message. */
 export interface MailchimpTransactionalSendOptions extends CallInit {
   /** Sent in the background; then every recipient is `queued`. */
-  async?: boolean
-  ip_pool?: string
+  async?: boolean | undefined
+  ip_pool?: string | undefined
   /** UTC, `2026-12-24 09:00:00`; costs extra. */
-  send_at?: string
+  send_at?: string | undefined
 }
 
 /**
@@ -66,7 +66,7 @@ export class MailchimpTransactionalClient extends ProviderClient {
     templateName: string,
     message: MailchimpTransactionalMessage,
     options: MailchimpTransactionalSendOptions & {
-      template_content?: { name: string; content: string }[]
+      template_content?: { name: string; content: string }[] | undefined
     } = {},
   ): Promise<MailchimpTransactionalSent> {
     const { signal, template_content = [], ...rest } = options
@@ -82,7 +82,11 @@ export class MailchimpTransactionalClient extends ProviderClient {
   /** Mails that were sent, by a query such as `u_order:42` (a metadata field) or `full_email:ada@example.com`; retried. */
   async search(
     query: string,
-    options: { date_from?: string; date_to?: string; limit?: number } & CallInit = {},
+    options: {
+      date_from?: string | undefined
+      date_to?: string | undefined
+      limit?: number | undefined
+    } & CallInit = {},
   ): Promise<MailchimpTransactionalFound[]> {
     const { signal, ...rest } = options
     return this.#post('/messages/search', { query: stringOption('query', query), ...rest }, signal)
@@ -101,7 +105,9 @@ export class MailchimpTransactionalClient extends ProviderClient {
   async listRejects({
     signal,
     ...query
-  }: { email?: string; include_expired?: boolean } & CallInit = {}): Promise<MailchimpTransactionalReject[]> {
+  }: { email?: string | undefined; include_expired?: boolean | undefined } & CallInit = {}): Promise<
+    MailchimpTransactionalReject[]
+  > {
     return this.#post('/rejects/list', query, signal)
   }
 
@@ -112,7 +118,7 @@ export class MailchimpTransactionalClient extends ProviderClient {
   }
 
   /** The stored templates, all or those with a label. Retried: it changes nothing. */
-  async listTemplates({ signal, ...query }: { label?: string } & CallInit = {}): Promise<
+  async listTemplates({ signal, ...query }: { label?: string | undefined } & CallInit = {}): Promise<
     MailchimpTransactionalTemplate[]
   > {
     return this.#post('/templates/list', query, signal)

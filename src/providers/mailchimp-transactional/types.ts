@@ -1,15 +1,15 @@
 /** A mail of the Transactional API; fields that are not named here are sent as they are. */
 export interface MailchimpTransactionalMessage {
   from_email: string
-  from_name?: string
-  to: { email: string; name?: string; type?: 'to' | 'cc' | 'bcc' }[]
-  subject?: string
-  html?: string
-  text?: string
-  headers?: Record<string, string>
-  tags?: string[]
-  metadata?: Record<string, string>
-  attachments?: { type: string; name: string; content: string }[]
+  from_name?: string | undefined
+  to: { email: string; name?: string | undefined; type?: 'to' | 'cc' | 'bcc' | undefined }[]
+  subject?: string | undefined
+  html?: string | undefined
+  text?: string | undefined
+  headers?: Record<string, string> | undefined
+  tags?: string[] | undefined
+  metadata?: Record<string, string> | undefined
+  attachments?: { type: string; name: string; content: string }[] | undefined
   [field: string]: unknown
 }
 

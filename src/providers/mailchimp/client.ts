@@ -25,11 +25,11 @@ import type {
 /** Either `apiKey`, or `accessToken` with `dataCenter`. */
 export interface MailchimpClientOptions extends ProviderOptions {
   /** An API key with its data centre: `0123456789abcdef0123456789abcdef-us6`. */
-  apiKey?: string
+  apiKey?: string | undefined
   /** An OAuth 2 token, or what gives the current one. */
-  accessToken?: Token
+  accessToken?: Token | undefined
   /** The account's data centre, `us6`: what the metadata endpoint of OAuth calls `dc`. */
-  dataCenter?: string
+  dataCenter?: string | undefined
 }
 
 const clientChecks: Checks<Omit<MailchimpClientOptions, keyof ProviderOptions>, Credentials> = {
@@ -100,7 +100,7 @@ export class MailchimpClient extends ProviderClient {
   /** Members whose address or name fits, of one list or of all; 30 at most. A GET, so it is retried. */
   async searchMembers(
     query: string,
-    { listId, ...init }: { listId?: string } & CallInit = {},
+    { listId, ...init }: { listId?: string | undefined } & CallInit = {},
   ): Promise<MailchimpMember[]> {
     const { exact_matches: exact, full_search: other } = await this.json<{
       exact_matches: { members: MailchimpMember[] }

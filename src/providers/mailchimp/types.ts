@@ -3,13 +3,13 @@ export type MailchimpStatus = 'subscribed' | 'unsubscribed' | 'cleaned' | 'pendi
 /** What to set on a member; fields that are not named here are sent as they are. */
 export interface MailchimpMemberFields {
   /** For an address that is not on the list yet. Default 'subscribed'. */
-  status_if_new?: MailchimpStatus
+  status_if_new?: MailchimpStatus | undefined
   /** Also changes a member that is there. */
-  status?: MailchimpStatus
-  merge_fields?: Record<string, unknown>
-  interests?: Record<string, boolean>
-  language?: string
-  vip?: boolean
+  status?: MailchimpStatus | undefined
+  merge_fields?: Record<string, unknown> | undefined
+  interests?: Record<string, boolean> | undefined
+  language?: string | undefined
+  vip?: boolean | undefined
   [field: string]: unknown
 }
 
@@ -23,12 +23,12 @@ export interface MailchimpMember {
 }
 
 export interface MailchimpMemberQuery {
-  status?: MailchimpStatus
+  status?: MailchimpStatus | undefined
   /** Changed since, ISO 8601. */
-  since_last_changed?: string
+  since_last_changed?: string | undefined
   /** Items of one page, 1 to 1,000. Default 1,000. */
-  count?: number
-  offset?: number
+  count?: number | undefined
+  offset?: number | undefined
 }
 
 export interface MailchimpList {
@@ -39,9 +39,9 @@ export interface MailchimpList {
 
 export interface MailchimpEvent {
   name: string
-  properties?: Record<string, string>
+  properties?: Record<string, string> | undefined
   /** ISO 8601. Default: now. */
-  occurred_at?: string
+  occurred_at?: string | undefined
 }
 
 /** One request of a batch. */
@@ -49,11 +49,11 @@ export interface MailchimpOperation {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Behind `/3.0`: `/lists/a1/members/...`. */
   path: string
-  params?: Record<string, string>
+  params?: Record<string, string> | undefined
   /** Sent as JSON. */
-  body?: object
+  body?: object | undefined
   /** Names the operation in the results. */
-  operation_id?: string
+  operation_id?: string | undefined
 }
 
 export interface MailchimpBatch {

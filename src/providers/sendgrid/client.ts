@@ -20,7 +20,7 @@ export interface SendGridClientOptions extends ProviderOptions {
   /** An API key (`SG....`). Required. */
   apiKey: string
   /** Sends in the name of a subuser, or of an account (`account-id <id>`): the header `on-behalf-of`. */
-  onBehalfOf?: string
+  onBehalfOf?: string | undefined
 }
 
 interface OwnPolicy {
@@ -82,7 +82,7 @@ export class SendGridClient extends ProviderClient {
    */
   async upsertContacts(
     contacts: readonly SendGridContact[],
-    options: { listIds?: readonly string[] } & CallInit = {},
+    options: { listIds?: readonly string[] | undefined } & CallInit = {},
   ): Promise<{ jobId: string }> {
     const count = arrayOption('contacts', contacts, (_name, one) => one).length
     if (count < 1 || count > MAX_CONTACTS) {
@@ -178,7 +178,7 @@ export class SendGridClient extends ProviderClient {
    */
   async validateEmail(
     email: string,
-    { source, ...init }: { source?: string } & CallInit = {},
+    { source, ...init }: { source?: string | undefined } & CallInit = {},
   ): Promise<SendGridValidation> {
     const body = { email: stringOption('email', email), source }
     return (

@@ -1,16 +1,16 @@
 export interface SendGridAddress {
   email: string
-  name?: string
+  name?: string | undefined
 }
 
 export interface SendGridPersonalization {
   to: SendGridAddress[]
-  cc?: SendGridAddress[]
-  bcc?: SendGridAddress[]
-  subject?: string
-  dynamic_template_data?: Record<string, unknown>
-  custom_args?: Record<string, string>
-  send_at?: number
+  cc?: SendGridAddress[] | undefined
+  bcc?: SendGridAddress[] | undefined
+  subject?: string | undefined
+  dynamic_template_data?: Record<string, unknown> | undefined
+  custom_args?: Record<string, string> | undefined
+  send_at?: number | undefined
 }
 
 /** The body of `POST /v3/mail/send`; fields that are not named here are sent as they are. */
@@ -18,31 +18,33 @@ export interface SendGridMessage {
   /** At most 1,000 recipients in all. */
   personalizations: SendGridPersonalization[]
   from: SendGridAddress
-  reply_to?: SendGridAddress
-  subject?: string
-  content?: { type: string; value: string }[]
-  template_id?: string
-  attachments?: {
-    content: string
-    filename: string
-    type?: string
-    disposition?: string
-    content_id?: string
-  }[]
-  categories?: string[]
-  custom_args?: Record<string, string>
-  send_at?: number
+  reply_to?: SendGridAddress | undefined
+  subject?: string | undefined
+  content?: { type: string; value: string }[] | undefined
+  template_id?: string | undefined
+  attachments?:
+    | {
+        content: string
+        filename: string
+        type?: string | undefined
+        disposition?: string | undefined
+        content_id?: string | undefined
+      }[]
+    | undefined
+  categories?: string[] | undefined
+  custom_args?: Record<string, string> | undefined
+  send_at?: number | undefined
   /** `sandbox_mode` validates the mail and sends nothing. */
-  mail_settings?: { sandbox_mode?: { enable: boolean }; [setting: string]: unknown }
+  mail_settings?: { sandbox_mode?: { enable: boolean } | undefined; [setting: string]: unknown } | undefined
   [field: string]: unknown
 }
 
 export interface SendGridContact {
   email: string
-  first_name?: string
-  last_name?: string
-  external_id?: string
-  custom_fields?: Record<string, string | number>
+  first_name?: string | undefined
+  last_name?: string | undefined
+  external_id?: string | undefined
+  custom_fields?: Record<string, string | number> | undefined
   [field: string]: unknown
 }
 

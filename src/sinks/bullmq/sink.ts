@@ -22,18 +22,18 @@ const MIB = 1024 * 1024
 
 export interface BullmqSinkOptions {
   /** The name of the jobs. Default `dead-letter`. */
-  jobName?: string
+  jobName?: string | undefined
   /** What events and the spool know it by. Default `bullmq:<queue>`. */
-  name?: string
+  name?: string | undefined
   /**
    * How long a job that is done stays in Redis, in milliseconds, so that its record is known when it comes a second time from
    * a late spool. Default 30 days.
    */
-  keepDoneMs?: number
+  keepDoneMs?: number | undefined
   /** How long adding a batch may take, in milliseconds. Default 10,000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Larger jobs are refused: they stay in the spool or store. Default 16 MiB. */
-  maxMessageBytes?: number
+  maxMessageBytes?: number | undefined
 }
 
 interface BullmqSinkPolicy {

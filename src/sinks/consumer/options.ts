@@ -7,9 +7,9 @@ import { type Logger, loggerOption } from '../../telemetry/reporter.ts'
 export interface DeadLetterConsumerOptions
   extends Omit<ReplayOneOptions, 'redelivered'>, ReplayClassifyOptions {
   /** Requests per second at most, of this consumer, so that live traffic goes first. Default 20; `Infinity` for no limit. */
-  ratePerSecond?: number
+  ratePerSecond?: number | undefined
   /** Structured logs of each replay, and of what failed beside it. */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 /** What queues do not count: it is theirs to say how many are handed out at a time. */

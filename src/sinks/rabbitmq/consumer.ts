@@ -17,20 +17,20 @@ export interface RabbitmqConsumerOptions extends DeadLetterConsumerOptions {
   /** The queue of the dead letters. It must be there, or be declared by `setup`. */
   queue: string
   /** Where messages go that a person has to decide on. Default `<queue>.parked`. */
-  parkQueue?: string
+  parkQueue?: string | undefined
   /** Messages in hand at the same time: what the broker hands out before it hears of one. Default 4. */
-  concurrency?: number
+  concurrency?: number | undefined
   /**
    * Declares the queues `<queue>.wait.<seconds>s`, in which messages wait, and `parkQueue`, which needs the right to
    * configure them. Default true; with `false` they must be there (docs/queues.md has their arguments).
    */
-  declare?: boolean
+  declare?: boolean | undefined
   /** Called with each new channel, before it is used. */
-  setup?: (channel: RabbitmqChannel) => PromiseLike<unknown>
+  setup?: ((channel: RabbitmqChannel) => PromiseLike<unknown>) | undefined
   /** How long the confirm of a message that is handed on may take, in milliseconds. Default 10,000. */
-  confirmTimeoutMs?: number
+  confirmTimeoutMs?: number | undefined
   /** How long connecting may take, in milliseconds. Default 10,000. */
-  connectTimeoutMs?: number
+  connectTimeoutMs?: number | undefined
 }
 
 /** A consumer that runs. */
@@ -39,7 +39,7 @@ export interface RabbitmqConsumer {
    * Takes no more messages, waits for those in hand for at most `timeoutMs` (default 30,000), and ends what it opened. What
    * is still being sent then is handed out again by the broker, as redelivered.
    */
-  close(options?: { timeoutMs?: number }): Promise<void>
+  close(options?: { timeoutMs?: number | undefined }): Promise<void>
 }
 
 interface RabbitmqConsumerPolicy extends CheckedOneOptions {
@@ -181,7 +181,7 @@ class Consumer implements RabbitmqConsumer {
     this.#inHand.add(taking)
   }
 
-  async close({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<void> {
+  async close({ timeoutMs = 30_000 }: { timeoutMs?: number | undefined } = {}): Promise<void> {
     durationOption('timeoutMs', timeoutMs)
     this.#closing.abort()
     this.#cancelRetry?.()

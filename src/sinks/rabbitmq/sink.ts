@@ -15,27 +15,27 @@ const MIB = 1024 * 1024
 
 export interface RabbitmqSinkOptions {
   /** The queue that gets the dead letters, through the default exchange. This, or `exchange` with `routingKey`. */
-  queue?: string
+  queue?: string | undefined
   /** The exchange that gets them. */
-  exchange?: string
+  exchange?: string | undefined
   /** The routing key: a string, or made of the record. Default '' with `exchange`. */
-  routingKey?: string | ((record: DeadLetterRecord) => string)
+  routingKey?: string | ((record: DeadLetterRecord) => string) | undefined
   /**
    * Called with each new channel, before it is used: declare here what should be there. Default: nothing is declared, and
    * what no queue takes waits in the spool or store.
    */
-  setup?: (channel: RabbitmqChannel) => PromiseLike<unknown>
+  setup?: ((channel: RabbitmqChannel) => PromiseLike<unknown>) | undefined
   /** What events and the spool know it by. Default `rabbitmq:<queue>`, or `rabbitmq:<exchange>`. */
-  name?: string
+  name?: string | undefined
   /** How long the confirms of a batch may take, in milliseconds; then the channel is given up. Default 10,000. */
-  confirmTimeoutMs?: number
+  confirmTimeoutMs?: number | undefined
   /** How long connecting may take, in milliseconds. Default 10,000. */
-  connectTimeoutMs?: number
+  connectTimeoutMs?: number | undefined
   /**
    * Larger messages are refused: they stay in the spool or store. Default 16 MiB, the limit of RabbitMQ 4; a broker with a
    * lower `max_message_size` needs it lower.
    */
-  maxMessageBytes?: number
+  maxMessageBytes?: number | undefined
 }
 
 interface RabbitmqSinkPolicy {

@@ -5,16 +5,17 @@ import {
   type LocalDeadLettersOptions,
   type LocalDeadLettersPolicy,
 } from '../../dead-letter/local/local-dead-letters.ts'
+import type { Filled } from '../../options.ts'
 import type { ResilienceStore } from '../../store.ts'
 import { memoryCircuits, memoryCircuitsChecks, type MemoryCircuitsOptions } from './circuits.ts'
 import { memoryLimits } from './limits.ts'
 
 export interface MemoryStoreOptions extends MemoryCircuitsOptions {
   /** How many dead letters are kept, how large and how long; the oldest go first. */
-  deadLetters?: LocalDeadLettersOptions
+  deadLetters?: LocalDeadLettersOptions | undefined
 }
 
-interface MemoryStorePolicy extends Required<MemoryCircuitsOptions> {
+interface MemoryStorePolicy extends Filled<MemoryCircuitsOptions> {
   readonly deadLetters: LocalDeadLettersPolicy
 }
 

@@ -20,36 +20,36 @@ export interface PostgresStoreOptions {
    * The schema of the tables: lower-case letters, digits and `_`, no digit and no `pg_` first, at most 41 characters.
    * Default 'undici_resilience'.
    */
-  schema?: string
+  schema?: string | undefined
   /**
    * Makes the tables, and brings older ones up to date, before the first use. Default true. With `false` they must be
    * there: `npx undici-resilience postgres sql` prints the statement that makes them.
    */
-  migrate?: boolean
+  migrate?: boolean | undefined
   /**
    * Makes the client that hears the transitions of other processes. Default: a client like those of the pool, where it
    * is a `pg.Pool`, else none. Beside a pooler in transaction mode give one of the server itself. `false`: they are
    * learnt by the poll alone.
    */
-  listen?: false | (() => ListenClient)
+  listen?: false | (() => ListenClient) | undefined
   /** How often results are handed on to the other processes, in milliseconds, 20 to 10,000. Default 250. */
-  flushIntervalMs?: number
+  flushIntervalMs?: number | undefined
   /** How often views that no reply has refreshed are compared, in milliseconds, at least 100. Default 1,000. */
-  pollIntervalMs?: number
+  pollIntervalMs?: number | undefined
   /**
    * After this many milliseconds without an answer to a statement about circuits, the wait for a connection of the pool
    * included, the store counts as out of reach. At least 10. Default 1,000.
    */
-  commandTimeoutMs?: number
+  commandTimeoutMs?: number | undefined
   /** Circuits that this process keeps in view; the least recently used goes. Default 1,000. */
-  maxCircuits?: number
+  maxCircuits?: number | undefined
   /**
    * How long the slot of a probe is kept for a process that died with it, in milliseconds, at least 1,000. Default
    * 10,000. A process that lives renews it, so it bounds no call.
    */
-  leaseMs?: number
+  leaseMs?: number | undefined
   /** Retention and timeout of dead letters. */
-  deadLetters?: PostgresDeadLettersOptions
+  deadLetters?: PostgresDeadLettersOptions | undefined
 }
 
 export interface PostgresStore {

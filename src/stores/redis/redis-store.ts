@@ -18,22 +18,22 @@ import { redisLimits } from './limits/limits.ts'
 
 export interface RedisStoreOptions {
   /** Begins every key and channel, after the client's own `keyPrefix`. No braces. Default 'undici-resilience'. */
-  prefix?: string
+  prefix?: string | undefined
   /** How often results are handed on to the other processes, in milliseconds, 20 to 10,000. Default 100. */
-  flushIntervalMs?: number
+  flushIntervalMs?: number | undefined
   /** How often views that no reply has refreshed are compared, in milliseconds, at least 100. Default 1,000. */
-  pollIntervalMs?: number
+  pollIntervalMs?: number | undefined
   /** After this many milliseconds without an answer the store counts as out of reach. At least 10. Default 250. */
-  commandTimeoutMs?: number
+  commandTimeoutMs?: number | undefined
   /** Circuits that this process keeps in view; the least recently used goes. Default 1,000. */
-  maxCircuits?: number
+  maxCircuits?: number | undefined
   /**
    * How long the slot of a probe is kept for a process that died with it, in milliseconds, at least 1,000. Default
    * 10,000. A process that lives renews it, so it bounds no call.
    */
-  leaseMs?: number
+  leaseMs?: number | undefined
   /** Retention and timeout of dead letters. */
-  deadLetters?: RedisDeadLettersOptions
+  deadLetters?: RedisDeadLettersOptions | undefined
 }
 
 export interface RedisStore {

@@ -10,7 +10,7 @@ import { SqliteDeadLetters } from './dead-letters.ts'
 /** Options of `sqliteStore`. Defaults: 100,000 records, 1 GiB, 30 days. */
 export interface SqliteStoreOptions extends RetentionOptions {
   /** How long a write waits for another process's write, in milliseconds. Default 5,000. The event loop stays free. */
-  busyTimeoutMs?: number
+  busyTimeoutMs?: number | undefined
 }
 
 const checks: Checks<SqliteStoreOptions, Retention & { readonly busyTimeoutMs: number }> = {

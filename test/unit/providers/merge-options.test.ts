@@ -35,11 +35,16 @@ describe('options over a preset', () => {
 
   it('leave the preset where they are undefined', () => {
     const merged = mergeOptions(hubspot, {
-      name: undefined,
+      integration: undefined,
       retry: { maxAttempts: undefined },
       circuitBreaker: undefined,
       inspectBody: undefined,
-    } as never)
+    })
+    const inspected = mergeOptions(
+      { ...hubspot, inspectBody: { statusCodes: [400], maxBytes: 512 } },
+      { inspectBody: { statusCodes: [], maxBytes: undefined } },
+    )
+    expect(inspected.inspectBody).toEqual({ statusCodes: [400], maxBytes: 512 })
     expect(merged.integration).toBe('hubspot')
     expect(merged.retry).toEqual(hubspot.retry)
     expect(merged.circuitBreaker).toEqual(hubspot.circuitBreaker)

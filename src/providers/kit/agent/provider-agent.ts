@@ -13,7 +13,7 @@ export interface CloseOptions {
    * The longest wait for calls in flight, and then for what was captured to be written down, in milliseconds.
    * Default 5,000.
    */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 /**

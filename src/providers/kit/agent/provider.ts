@@ -5,9 +5,9 @@ import type { ProviderPreset } from '../policy/preset.ts'
 /** Options of every provider's Agent and client: each is laid over the preset, field by field. */
 export interface ProviderOptions extends ResilienceOptions {
   /** Another address of the API: a region, a proxy, a fake in tests. Its origin is then the only one allowed. */
-  baseUrl?: string | URL
+  baseUrl?: string | URL | undefined
   /** What the stack is put on, a `ProxyAgent` for example. Default: an Agent with the provider's connection limits. */
-  dispatcher?: Dispatcher
+  dispatcher?: Dispatcher | undefined
 }
 
 /** What the shared code knows of one provider. */
@@ -22,7 +22,7 @@ export interface Provider {
   /** Connection limits and timeouts of the Agent. */
   readonly agent: Agent.Options
   /** Put between the stack and the network: it sees each attempt, and no record sees what it adds. */
-  readonly innermost?: Dispatcher.DispatcherComposeInterceptor
+  readonly innermost?: Dispatcher.DispatcherComposeInterceptor | undefined
 }
 
 /**

@@ -6,6 +6,7 @@ import type { ReplaySummary } from '../../../dead-letter/replay/summary.ts'
 import { IntegrationError, subjectOf } from '../../../errors.ts'
 import { baseUrlOption } from '../../../http/base-url.ts'
 import { redactUrl } from '../../../http/secrets/redacted-url.ts'
+import { defined } from '../../../options.ts'
 import { replayDeadLetters } from '../../../replay.ts'
 import type { ResilienceStack } from '../../../resilience.ts'
 import { type CloseOptions, ProviderAgent } from '../agent/provider-agent.ts'
@@ -20,7 +21,7 @@ type Awaitable<T> = T | Promise<T>
 interface Sent {
   query?: object | undefined
   body?: unknown
-  headers?: Record<string, string>
+  headers?: Record<string, string> | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -33,7 +34,7 @@ export type ProviderReplayOptions = Omit<ReplayOptions, 'dispatcher' | 'allowedO
 /** What every method of a provider's client takes last. */
 export interface CallInit {
   /** Ends the call at once, in an attempt or in a wait. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -107,8 +108,8 @@ export class ProviderClient {
   async replay(options: ProviderReplayOptions = {}): Promise<ReplaySummary> {
     return replayDeadLetters(this.deadLetters, {
       ...replayTimes(this.agent.attemptTimeoutMs, options),
-      ...options,
-      filter: { integration: this.agent.integration, ...options.filter },
+      ...defined(options),
+      filter: { integration: this.agent.integration, ...defined(options.filter ?? {}) },
       dispatcher: this.agent,
       allowedOrigins: [this.#origin],
       credentials: async () => ({ headers: await this.#credentials() }),

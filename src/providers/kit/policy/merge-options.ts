@@ -66,7 +66,7 @@ function inspection(preset: InspectBodyOptions, own: InspectBodyOptions | undefi
   if (own === undefined || !Array.isArray(own.statusCodes)) return own ?? preset
   return {
     ...preset,
-    ...own,
+    ...defined(own),
     statusCodes: [...preset.statusCodes, ...(own.statusCodes as readonly number[])],
   }
 }

@@ -7,9 +7,9 @@ export type WebhookSecret = string | readonly string[]
 /** How old a delivery may be, for providers that sign the time. */
 export interface WebhookTimeOptions {
   /** The longest time since it was signed, and the most that its clock may be ahead, in milliseconds. */
-  toleranceMs?: number
+  toleranceMs?: number | undefined
   /** The time of now, epoch milliseconds. Default `Date.now`. */
-  now?: () => number
+  now?: (() => number) | undefined
 }
 
 export interface WebhookTime {

@@ -29,13 +29,13 @@ export interface PostgresDeadLettersOptions extends RetentionOptions {
    * How long one statement may take, the wait for a connection of the pool included, in milliseconds, at least 10.
    * Default 5,000.
    */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /**
    * Tells replayers in other processes by NOTIFY, at most ten times a second, of calls that are added to an outbox, so that they
    * leave at once. Default true. A transaction with a NOTIFY commits one after the other with all such on the server, and
    * cannot be prepared (PREPARE TRANSACTION): with `false` replayers look twice a second.
    */
-  notify?: boolean
+  notify?: boolean | undefined
 }
 
 export interface PostgresDeadLettersPolicy extends Retention {

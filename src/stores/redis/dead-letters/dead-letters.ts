@@ -28,7 +28,7 @@ import { deadLetterScripts as scripts } from './scripts.ts'
 /** Dead letters in Redis. Defaults: 100,000 records, 256 MiB, 30 days. */
 export interface RedisDeadLettersOptions extends RetentionOptions {
   /** How long one command may take, the connecting included, in milliseconds, at least 10. Default 2,000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 export interface RedisDeadLettersPolicy extends Retention {

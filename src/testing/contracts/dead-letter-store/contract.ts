@@ -14,12 +14,12 @@ import { settling } from './settling.ts'
 
 export interface DeadLetterStoreContractOptions {
   /** What is kept as objects of this process cannot become unreadable; what is kept as bytes needs `damage`. Default `'bytes'`. */
-  readonly keptAs?: 'bytes' | 'objects'
+  readonly keptAs?: 'bytes' | 'objects' | undefined
   /**
    * How long the leases last that tests let lapse, in milliseconds: longer where a store in real time is slow, or the
    * machine busy. Default 25.
    */
-  readonly leaseMs?: number
+  readonly leaseMs?: number | undefined
 }
 
 async function idsOf(store: DeadLetterStore): Promise<string[]> {
