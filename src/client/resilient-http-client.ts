@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher } from 'undici'
+import { checkInit } from '../call/body/request-init.ts'
 import { runInCallScope } from '../call/call-options.ts'
 import type { Call } from '../call/call.ts'
 import { interceptor, type MakeLayer } from '../call/layer.ts'
@@ -85,11 +86,13 @@ export class ResilientHttpClient {
   /**
    * Sends a request with retries, circuit and dead letters.
    * @returns the response, when it is ok (200 to 299)
+   * @throws TypeError for an `init` that holds what `fetch` would drop or send as `[object Object]`
    * @throws RateLimitError for 429 after the last attempt, IntegrationError for any other response that is not ok and
    *   for network errors (as `cause`), CircuitBreakerOpenError, RequestTimeoutError; after an abort the signal's reason
    */
   async request(url: string | URL, init: RequestOptions = {}): Promise<Response> {
     const target = this.#resolve(url)
+    checkInit(init)
     const method = (init.method ?? 'GET').toUpperCase()
     // credentials are for the base: a link that a provider gives may lead elsewhere
     const own = this.#base === undefined || this.#base.origin === target.origin

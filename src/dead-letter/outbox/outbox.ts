@@ -1,4 +1,5 @@
 import type { CapturedBody } from '../../call/body/request-body.ts'
+import { checkInit } from '../../call/body/request-init.ts'
 import type { CallRequest } from '../../call/call-request.ts'
 import { resolveOptions } from '../../checks.ts'
 import { idempotencyKeyIn } from '../../http/idempotency-key.ts'
@@ -111,16 +112,7 @@ function checkedRequest(url: string | URL, init: OutboxRequest): Request {
   const fault = urlFault(text)
   // not quoted: it may hold a password
   if (fault !== undefined) throw new TypeError(`\`url\` must be an absolute http or https url: it ${fault}`)
-  if (typeof init !== 'object' || init === null) {
-    throw new TypeError(`\`init\` must be an object, got ${shown(init)}`)
-  }
-  for (const name of Object.keys(init)) {
-    if (!initNames.has(name)) {
-      throw new TypeError(
-        `\`init.${name}\` has no meaning in an outbox: the call is written now and sent later`,
-      )
-    }
-  }
+  checkInit(init, initNames, 'the call is written now and sent later')
   const { method = 'GET', body } = init
   if (typeof method !== 'string' || methodFault(method) !== undefined) {
     throw new TypeError(`\`init.method\` must be a method that can be sent later, got ${shown(method)}`)

@@ -263,7 +263,21 @@ describe('what could not be sent as it was given', () => {
       'https://a.example',
       { signal: AbortSignal.timeout(9) },
       TypeError,
-      /`init.signal` has no meaning/,
+      /`init.signal` has no meaning here: the call is written now and sent later/,
+    ],
+    [
+      'a plain object',
+      'https://a.example',
+      { method: 'POST', body: { x: 1 } as never },
+      TypeError,
+      /for JSON give `body: J/,
+    ],
+    [
+      'data',
+      'https://a.example',
+      { data: {} } as RequestInit,
+      TypeError,
+      /`init.data` has no meaning here: give `body/,
     ],
     [
       'a url that no record can hold',
@@ -273,7 +287,9 @@ describe('what could not be sent as it was given', () => {
       /request.url would be cut/,
     ],
   ] as const)('is refused at once, with a clear error: %s', async (_what, url, init, kind, message) => {
-    const options = { maxBodyBytes: 'body' in init && init.body.startsWith('x') ? 10 : 1_000 }
+    const options = {
+      maxBodyBytes: 'body' in init && typeof init.body === 'string' && init.body.startsWith('x') ? 10 : 1_000,
+    }
     await expect(add(url, init, options)).rejects.toBeInstanceOf(kind)
     await expect(add(url, init, options)).rejects.toThrow(message)
     expect((await store.deadLetters.stats()).total).toBe(0)

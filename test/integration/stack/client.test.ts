@@ -1,4 +1,5 @@
-import { Agent } from 'undici'
+import { Readable } from 'node:stream'
+import { Agent, FormData as UndiciFormData } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   isIntegrationError,
@@ -41,6 +42,55 @@ describe('ResilientHttpClient', () => {
       ['/v3/contacts', 'Bearer b'],
       ['/other', 'Bearer a'],
     ])
+  })
+
+  it.each<[object, string]>([
+    [
+      { body: { x: 1 } },
+      '`init.body` must be a body as fetch takes it, got an object: for JSON give `body: JSON.str',
+    ],
+    [{ body: ['a'] }, '`init.body` must be a body as fetch takes it, got an array: for JSON give'],
+    [{ body: new Date() }, '`init.body` must be a body as fetch takes it, got a Date'],
+    [{ body: 7 }, '`init.body` must be a body as fetch takes it, got 7'],
+    [{ body: new UndiciFormData() }, '`init.body` must be a FormData of the global class'],
+    [
+      { data: { x: 1 } },
+      '`init.data` has no meaning here: give `body: JSON.stringify(...)` and the header content-type',
+    ],
+    [{ json: 1 }, '`init.json` has no meaning here: give `body: JSON.stringify(...)`'],
+    [{ params: { page: 2 } }, '`init.params` has no meaning here: write the query into the url'],
+    [{ timeout: 1_000 }, '`init.timeout` has no meaning here: give `signal: AbortSignal.timeout(ms)`'],
+    [{ idempotencyKey: 'k' }, '`init.idempotencyKey` has no meaning here: give it to `withCallOptions`'],
+    [{ retry: 3 }, '`init.retry` has no meaning here: give it to `withCallOptions`'],
+    [{ dispatcher: new Agent() }, '`init.dispatcher` has no meaning here: give `dispatcher` to the client'],
+    [{ header: {} }, '`init.header` has no meaning here: fetch knows method, headers, body'],
+  ])('refuses what fetch would drop without a word: %o', async (init, message) => {
+    make()
+    await expect(client.request('/', { method: 'POST', ...init })).rejects.toThrow(message)
+    expect(provider.received).toEqual([])
+  })
+
+  it('takes every body that fetch takes, and names without a value', async () => {
+    make()
+    const chunks = async function* (): AsyncGenerator<Uint8Array> {
+      yield await Promise.resolve(Buffer.from('a=1'))
+    }
+    const bytes = Buffer.from('a=1')
+    const bodies = [
+      'a=1',
+      bytes,
+      new Uint8Array(bytes).buffer,
+      new DataView(new Uint8Array(bytes).buffer),
+      new Blob(['a=1']),
+      new URLSearchParams({ a: '1' }),
+      new Blob(['a=1']).stream(),
+      Readable.from([bytes]),
+      chunks(),
+    ]
+    for (const body of bodies) {
+      await client.request('/', { method: 'PUT', duplex: 'half', body, timeout: undefined } as never)
+    }
+    expect(provider.received.map(({ body }) => String(body))).toEqual(bodies.map(() => 'a=1'))
   })
 
   it('gives back a Response of the platform, after retries', async () => {

@@ -12,6 +12,7 @@ import {
 import { createSendGridAgent, createSendGridClient } from '../../../src/providers/sendgrid.ts'
 
 type Make = (options: never) => unknown
+type Request = (path: string, init: object) => Promise<unknown>
 const refused = (make: Make, options: object) => {
   try {
     make(options as never)
@@ -41,6 +42,16 @@ const clients: [string, Make, object, string][] = [
 ]
 
 describe.each(clients)('%s', (name, make, good, credential) => {
+  it('refuses a plain object as a body, and what fetch would drop', async () => {
+    const server = name.includes('Mailchimp') ? {} : { baseUrl: 'http://127.0.0.1:9' }
+    const client = make({ ...good, ...server } as never) as { request: Request; close(): Promise<void> }
+    await expect(client.request('/x', { method: 'POST', body: { a: 1 } })).rejects.toThrow(
+      /`init.body` must be/,
+    )
+    await expect(client.request('/x', { data: { a: 1 } })).rejects.toThrow(/`init.data` has no meaning here/)
+    await client.close()
+  })
+
   it('refuses missing and empty credentials by name', () => {
     for (const value of [undefined, '', null, 7]) {
       const error = refused(make, { ...good, [credential]: value })
