@@ -4,6 +4,7 @@ import type { Outcome } from '../http/outcome.ts'
 import { askedWaitByVerdict } from '../http/waits/asked-wait.ts'
 import { backoffMs } from './backoff.ts'
 import type { RetryPolicy } from './options.ts'
+import { bodyIsGone, noRoomInTime, quotaIsUsedUp, waitIsTooLong, whyGivenUp } from './why-given-up.ts'
 
 /** What a decision is made from. */
 export interface RetryFacts {
@@ -37,8 +38,8 @@ export type RetryDecision =
       readonly costs: boolean
     }
   /** Not a failure that a retry is about: a success, or an answer that will not change. */
-  | { readonly retry: false; readonly givenUp?: undefined }
-  | { readonly retry: false; readonly givenUp: GivenUp }
+  | { readonly retry: false; readonly givenUp?: undefined; readonly why?: undefined }
+  | { readonly retry: false; readonly givenUp: GivenUp; readonly why?: string | undefined }
 
 const final: RetryDecision = { retry: false }
 
@@ -48,24 +49,26 @@ export function decideRetry(policy: RetryPolicy, facts: RetryFacts): RetryDecisi
   if (!isTransient(policy, outcome, facts.retryableError)) return final
 
   const retryAfterMs = askedWait(outcome, now)
-  const giveUp = (reason: GivenUp['reason']): RetryDecision => ({
+  const giveUp = (reason: GivenUp['reason'], why = whyGivenUp[reason]): RetryDecision => ({
     retry: false,
+    why,
     givenUp: { reason, notBefore: retryAfterMs === undefined ? undefined : now + retryAfterMs },
   })
 
   if (outcome.kind === 'response' && outcome.verdict?.notBefore !== undefined) {
-    return { retry: false, givenUp: { reason: 'rate-limited', notBefore: outcome.verdict.notBefore } }
+    const { notBefore } = outcome.verdict
+    return { retry: false, givenUp: { reason: 'rate-limited', notBefore }, why: quotaIsUsedUp }
   }
   // An open circuit ends the retries: it stays open longer than any backoff, and refuses at no cost.
   if (outcome.kind === 'error' && outcome.code === 'ERR_CIRCUIT_OPEN') return giveUp('circuit-open')
   // A rate limit or a bulkhead has let the call wait already, as long as it may.
-  if (isRefusal(outcome)) return giveUp('rate-limited')
+  if (isRefusal(outcome)) return giveUp('rate-limited', noRoomInTime)
   if (outcome.kind === 'error' && outcome.code === 'ERR_SHUTDOWN') return giveUp('shutdown')
   if (!surelyNotActed(outcome) && !facts.repeatable) return giveUp('not-repeatable')
-  if (!facts.bodyRereadable) return giveUp('not-repeatable')
+  if (!facts.bodyRereadable) return giveUp('not-repeatable', bodyIsGone)
   if (facts.attempt >= policy.maxAttempts) return giveUp('exhausted')
   if (retryAfterMs !== undefined && retryAfterMs > policy.maxRetryAfterMs) {
-    return giveUp('rate-limited')
+    return giveUp('rate-limited', waitIsTooLong)
   }
   const backoff = backoffMs(policy, facts.attempt, facts.random, facts.previousDelayMs)
   const delayMs = Math.max(backoff, retryAfterMs ?? 0)

@@ -12,6 +12,7 @@ import { decideRetry, isTransientCode, type RetryDecision } from './decision.ts'
 import { FunctionCall } from './function-call.ts'
 import { retryChecks, type RetryOptions, type RetryPolicy } from './options.ts'
 import { usersWordOn } from './users-word.ts'
+import { whyGivenUp } from './why-given-up.ts'
 
 /** What the function is told of the attempt. */
 export interface AttemptContext {
@@ -149,7 +150,11 @@ async function nextTurn(
     if (!decision.retry) {
       // it has let turns pass
       if (number > last.number) budget?.refuse()
-      tell(number > last.number ? { retry: false, givenUp: { reason: 'budget' } } : decision)
+      tell(
+        number > last.number
+          ? { retry: false, givenUp: { reason: 'budget' }, why: whyGivenUp.budget }
+          : decision,
+      )
       return undefined
     }
     delayMs = decision.delayMs
@@ -227,6 +232,6 @@ function tellDecision(reporter: Reporter, event: FailureEvent, decision: RetryDe
     const { delayMs, retryAfterMs } = decision
     if (reporter.hears(channels.retryScheduled)) reporter.retryScheduled({ ...rest, delayMs, retryAfterMs })
   } else if (decision.givenUp !== undefined && reporter.hears(channels.callGivenUp)) {
-    reporter.callGivenUp({ ...event, reason: decision.givenUp.reason })
+    reporter.callGivenUp({ ...event, reason: decision.givenUp.reason, why: decision.why })
   }
 }

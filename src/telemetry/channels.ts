@@ -71,6 +71,8 @@ export interface RetryScheduledEvent extends CallEvent {
 export interface CallGivenUpEvent extends CallEvent {
   /** Why no further attempt is made: `exhausted`, `budget`, `not-repeatable`, `deadline`, ... */
   reason: string
+  /** The reason in words, where it does not say it itself. */
+  why?: string | undefined
   error?: Error | undefined
   /** The record of the call, where it is captured. */
   deadLetterId?: string | undefined

@@ -81,10 +81,11 @@ export class Reporter {
 
   callGivenUp(event: CallGivenUpEvent): void {
     publish(channels.callGivenUp, event)
+    const { why, ...fields } = event
     this.#log(
       event.reason === 'circuit-open' ? 'warn' : 'error',
-      { ...event },
-      `call given up: ${event.reason}`,
+      fields,
+      `call given up: ${event.reason}${why === undefined ? '' : `: ${why}`}`,
     )
   }
 

@@ -12,6 +12,7 @@ import { PaidRetry } from '../budget/paid-retry.ts'
 import type { RetryContext } from '../context.ts'
 import { decideRetry, type RetryDecision, wasKeptBack } from '../decision.ts'
 import { usersWordOn } from '../users-word.ts'
+import { whyGivenUp } from '../why-given-up.ts'
 
 /** How an attempt came about. */
 export interface Turn {
@@ -52,6 +53,8 @@ export class FailedAttempt {
   readonly #retrier: Retrier
   readonly #budget: RetryBudget | undefined
   #keeping: Wait | undefined
+  /** Why it was given up, in words. */
+  #why: string | undefined
 
   constructor(
     context: RetryContext,
@@ -87,6 +90,7 @@ export class FailedAttempt {
     if (!wasKeptBack(outcome)) this.#tellFailure()
     if (!decision.retry) {
       call.givenUp = decision.givenUp
+      this.#why = decision.why
       return false
     }
     const { delayMs, retryAfterMs, costs } = decision
@@ -123,7 +127,7 @@ export class FailedAttempt {
     const { reporter } = this.#context
     if (reason === undefined || reason === 'final' || !reporter.hears(channels.callGivenUp)) return
     const { deadLetterId } = call
-    const event = { ...this.#event(), error: this.error, reason, deadLetterId }
+    const event = { ...this.#event(), error: this.error, reason, why: this.#why, deadLetterId }
     call.runInAsyncScope(() => reporter.callGivenUp(event))
   }
 
@@ -155,6 +159,7 @@ export class FailedAttempt {
   #refuse(): void {
     this.#budget?.refuse()
     this.#attempt.call.givenUp = { reason: 'budget' }
+    this.#why = whyGivenUp.budget
   }
 
   #goAfter(delayMs: number, retryAfterMs: number | undefined, paidBy: RetryBudget | undefined): void {

@@ -414,4 +414,18 @@ describe('logs', () => {
     expect(letter['deadLetterId']).toBe((await stack.deadLetters.list()).items[0]!.id)
     expect(JSON.stringify(lines)).not.toContain('secret')
   })
+
+  it('says of a POST that is not retried why, and what would have it retried', async () => {
+    const lines: [context: object, message: string][] = []
+    const log = (...line: [object, string]): void => void lines.push(line)
+    use({ logger: { info: log, warn: log, error: log } })
+    provider.replies = [status(500)]
+    await fetch(provider.url, via(dispatcher, { method: 'POST' }))
+    await captured()
+    const why = 'the server may have acted on it; with an idempotency key it is retried'
+    expect(lines).toContainEqual([
+      expect.objectContaining({ reason: 'not-repeatable', statusCode: 500 }),
+      `call given up: not-repeatable: ${why}`,
+    ])
+  })
 })

@@ -85,7 +85,12 @@ describe('decideRetry', () => {
     (_what, outcome, again) => {
       const decision = decideRetry(policy, facts({ outcome, repeatable: false }))
       expect(decision.retry).toBe(again)
-      if (!again) expect(decision).toMatchObject({ givenUp: { reason: 'not-repeatable' } })
+      if (!again) {
+        expect(decision).toMatchObject({
+          givenUp: { reason: 'not-repeatable' },
+          why: 'the server may have acted on it; with an idempotency key it is retried',
+        })
+      }
     },
   )
 
@@ -106,6 +111,7 @@ describe('decideRetry', () => {
   it('never sends a body again that it cannot send whole', () => {
     expect(decideRetry(policy, facts({ bodyRereadable: false }))).toMatchObject({
       givenUp: { reason: 'not-repeatable' },
+      why: expect.stringContaining('its body is not there any more') as string,
     })
   })
 
@@ -133,6 +139,7 @@ describe('decideRetry', () => {
     expect(decideRetry(policy, facts({ outcome, now: 1_000 }))).toEqual({
       retry: false,
       givenUp: { reason: 'rate-limited', notBefore: 62_000 },
+      why: 'the provider asked for a longer wait than `retry.maxRetryAfterMs`',
     })
   })
 
@@ -153,6 +160,7 @@ describe('decideRetry', () => {
     expect(decideRetry(policy, facts({ outcome: networkError('ERR_BULKHEAD_FULL', false) }))).toEqual({
       retry: false,
       givenUp: { reason: 'rate-limited', notBefore: undefined },
+      why: 'a rate limit or bulkhead had no room for it in time',
     })
   })
 
@@ -166,6 +174,7 @@ describe('decideRetry', () => {
     expect(with_('rate-limited', { notBefore: 5 })).toEqual({
       retry: false,
       givenUp: { reason: 'rate-limited', notBefore: 5 },
+      why: 'its quota is used up until the time that the provider says',
     })
   })
 
