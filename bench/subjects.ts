@@ -27,15 +27,15 @@ export async function prepare(subject: Subject, dispatcher: Dispatcher): Promise
     case 'undici retry':
       return { dispatcher: dispatcher.compose(interceptors.retry()) }
     case 'our retry': {
-      const { retry } = await import('../src/index.ts')
+      const { retry } = await import('undici-resilience')
       return { dispatcher: dispatcher.compose(retry()) }
     }
     case 'our full stack': {
-      const { resilience } = await import('../src/index.ts')
+      const { resilience } = await import('undici-resilience')
       return { dispatcher: dispatcher.compose(resilience()) }
     }
     case 'our full stack, both timeouts': {
-      const { resilience } = await import('../src/index.ts')
+      const { resilience } = await import('undici-resilience')
       return {
         dispatcher: dispatcher.compose(resilience({ attemptTimeoutMs: 10_000, totalTimeoutMs: 30_000 })),
       }
