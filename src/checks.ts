@@ -1,13 +1,7 @@
-import {
-  arrayOption,
-  type Bounds,
-  durationOption,
-  integerOption,
-  numberOption,
-  oneOfOption,
-  shown,
-} from './options.ts'
+import { arrayOption, oneOfOption, shown } from './options.ts'
 import { type OptionNames, unknownOption } from './unknown-option.ts'
+
+export { duration, integer, number, ofOption, orInfinity } from './number-checks.ts'
 
 /**
  * Checks the value of one option and fills in its default.
@@ -218,31 +212,6 @@ function like<Value, Policy>(
 
 function ofPolicy<Value, Policy>(value: OrOfPolicy<Value, Policy>, policy: Policy): Value {
   return typeof value === 'function' ? (value as (policy: Policy) => Value)(policy) : value
-}
-
-interface NumberBounds<Policy> {
-  readonly min?: OrOfPolicy<number, Policy>
-  readonly max?: OrOfPolicy<number, Policy>
-}
-
-const numeric =
-  (check: (name: string, value: unknown, bounds: Bounds) => number) =>
-  <Policy>({ min = 0, max = Infinity }: NumberBounds<Policy> = {}): Check<number, Policy> =>
-  (name, value, policy) =>
-    check(name, value, { min: ofPolicy(min, policy), max: ofPolicy(max, policy) })
-
-/** An integer, from `min` (default 0). */
-export const integer = numeric(integerOption)
-
-/** A finite number, from `min` (default 0). */
-export const number = numeric(numberOption)
-
-/** Milliseconds that a timer can hold, from `min` (default 0). */
-export const duration = numeric((name, value, { min }) => durationOption(name, value, min))
-
-/** The same, or `Infinity`, which stands for no bound. */
-export function orInfinity<Policy>(check: Check<number, Policy>): Check<number, Policy> {
-  return (name, value, policy) => (value === Infinity ? Infinity : check(name, value, policy))
 }
 
 export function oneOf<Value extends string, Policy>(...allowed: readonly Value[]): Check<Value, Policy> {

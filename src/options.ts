@@ -31,6 +31,9 @@ export const MAX_TIMER_MS = 2_147_483_647
 export interface Bounds {
   min: number
   max?: number
+  /** The other option that a bound comes from, as messages name it. */
+  minOf?: string | undefined
+  maxOf?: string | undefined
 }
 
 function checkNumber(
@@ -41,7 +44,8 @@ function checkNumber(
   fits: (n: number) => boolean,
 ): number {
   const max = bounds.max ?? Infinity
-  const bound = max === Infinity ? `>= ${bounds.min}` : `>= ${bounds.min} and <= ${max}`
+  const least = `>= ${bounds.min}${ofOption(bounds.minOf)}`
+  const bound = max === Infinity ? least : `${least} and <= ${max}${ofOption(bounds.maxOf)}`
   if (typeof value !== 'number' || Number.isNaN(value)) {
     throw new TypeError(`\`${name}\` must be ${kind} ${bound}, got ${shown(value)}`)
   }
@@ -49,6 +53,10 @@ function checkNumber(
     throw new RangeError(`\`${name}\` must be ${kind} ${bound}, got ${shown(value)}`)
   }
   return value
+}
+
+function ofOption(option: string | undefined): string {
+  return option === undefined ? '' : ` (${option})`
 }
 
 export function integerOption(name: string, value: unknown, bounds: Bounds): number {

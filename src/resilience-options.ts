@@ -1,5 +1,5 @@
 import { bulkheadChecks, type BulkheadOptions, type BulkheadPolicy } from './bulkhead/options.ts'
-import { type Checks, duration, layer, needs, object, optional, withDefault } from './checks.ts'
+import { type Checks, duration, layer, needs, object, ofOption, optional, withDefault } from './checks.ts'
 import {
   circuitBreakerChecks,
   type CircuitBreakerOptions,
@@ -79,7 +79,7 @@ export const resilienceChecks: Checks<ResilienceOptions, ResiliencePolicy> = {
   bulkhead: optional(object(bulkheadChecks)),
   deadLetter: layer(deadLetterChecks),
   attemptTimeoutMs: optional(duration({ min: 1 })),
-  totalTimeoutMs: optional(duration({ min: ({ attemptTimeoutMs = 1 }) => attemptTimeoutMs })),
+  totalTimeoutMs: optional(duration({ min: ofOption('attemptTimeoutMs', { otherwise: 1 }) })),
   totalTimeoutUntil: untilCheck,
   classify: hookOption,
   inspectBody: optional(needs('classify', object(inspectBodyChecks))),

@@ -49,8 +49,16 @@ function wrongStore(value: unknown): string {
   if (isCircuitStore(value)) return 'got its circuits alone: hand in the store that has them'
   const { sendCommand } = (value ?? {}) as { sendCommand?: unknown }
   if (typeof sendCommand === 'function') return 'got a Redis client: make a store of it, redisStore(redis)'
+  const { query, connect } = (value ?? {}) as { query?: unknown; connect?: unknown }
+  if (typeof query === 'function' && typeof connect === 'function') {
+    return 'got a PostgreSQL client: make a store of its pool, postgresStore(pool)'
+  }
   // a path or an address, which may hold a password
-  return `got ${typeof value === 'string' ? 'a string' : shown(value)}`
+  if (typeof value === 'string') {
+    const made = value.includes('://') ? 'redisStore(redis) or postgresStore(pool)' : 'sqliteStore(path)'
+    return `got a string: make a store of it, ${made}`
+  }
+  return `got ${shown(value)}`
 }
 
 const deadLetterStoreMethods: readonly (keyof DeadLetterStore)[] = [

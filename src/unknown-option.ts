@@ -11,8 +11,46 @@ interface OptionPlace {
   readonly all: OptionNames
 }
 
-/** What other packages, and we once, call an option. */
-const otherWords: Readonly<Record<string, string>> = { name: 'integration' }
+/** What other packages, and we once, call an option: ours, of which the first that is known there is meant. */
+const otherWords: Readonly<Record<string, readonly string[]>> = {
+  name: ['integration'],
+  retries: ['retry', 'maxAttempts'],
+  maxRetries: ['maxAttempts'],
+  attempts: ['maxAttempts'],
+  timeout: ['attemptTimeoutMs', 'timeoutMs', 'ms'],
+  timeoutMs: ['attemptTimeoutMs', 'ms'],
+  requestTimeout: ['attemptTimeoutMs'],
+  delay: ['initialBackoffMs'],
+  retryDelay: ['initialBackoffMs'],
+  minTimeout: ['initialBackoffMs'],
+  maxTimeout: ['maxTimeoutMs', 'maxBackoffMs'],
+  factor: ['backoffMultiplier'],
+  shouldRetry: ['isRetryableError'],
+  retryCondition: ['isRetryableError'],
+  breaker: ['circuitBreaker'],
+  circuit: ['circuitBreaker'],
+  resetTimeout: ['timeoutMs'],
+  halfOpenAfter: ['timeoutMs'],
+  errorThresholdPercentage: ['failureRate'],
+  volumeThreshold: ['minimumRequests'],
+  limiter: ['rateLimit'],
+  rateLimiter: ['rateLimit'],
+  throttle: ['rateLimit'],
+  limit: ['limits'],
+  interval: ['intervalMs', 'limits'],
+  intervalMs: ['limits'],
+  concurrency: ['limit', 'bulkhead'],
+  maxConcurrent: ['limit', 'bulkhead'],
+  dlq: ['deadLetter'],
+  log: ['logger'],
+}
+
+/** What is to be known of an option that was called by another word. */
+const remarks: Readonly<Record<string, string>> = {
+  maxAttempts: ', the first included',
+  limits: ', a list of { limit, intervalMs }',
+  failureRate: ', from 0 to 1',
+}
 
 /**
  * What to say to an option that does not exist: the place where it belongs, or the nearest name, or all names. A typo
@@ -20,29 +58,51 @@ const otherWords: Readonly<Record<string, string>> = { name: 'integration' }
  */
 export function unknownOption({ factory, path, all }: OptionPlace, name: string): TypeError {
   const known = path.reduce<OptionNames>((names, part) => names[part] ?? {}, all)
-  const meant = Object.hasOwn(otherWords, name) ? otherWords[name]! : name
-  if (Object.hasOwn(known, meant)) return notKnown(factory, path, name, meant)
-  if (Object.hasOwn(all, meant)) {
+  const ours = Object.hasOwn(otherWords, name) ? otherWords[name]! : []
+  const here = ours.find((one) => Object.hasOwn(known, one))
+  if (here !== undefined) return notKnown(factory, path, name, here, remarks[here])
+  const above = [name, ...ours].find((one) => Object.hasOwn(all, one))
+  if (above !== undefined) {
     return new TypeError(
-      `${quoted([...path, name])} is not an option here: give \`${meant}\` to ${factory}()`,
+      `${quoted([...path, name])} is not an option here: give \`${above}\` to ${factory}()`,
     )
   }
-  const places = placesOf(meant, all, []).map(quoted)
-  if (places.length > 0) {
-    return new TypeError(
-      `${quoted([...path, name])} is not an option here: did you mean ${places.join(' or ')}?`,
-    )
-  }
+  const elsewhere = notHere(name, all, [...path, name])
+  if (elsewhere !== undefined) return elsewhere
   const near = nearestName(name, Object.keys(known))
   if (near !== undefined) return notKnown(factory, path, name, near)
+  for (const one of ours) {
+    const there = notHere(one, all, [...path, name], remarks[one])
+    if (there !== undefined) return there
+  }
   return new TypeError(
     `${subject(factory, path)} has no option \`${name}\`; it knows ${Object.keys(known).join(', ')}`,
   )
 }
 
-function notKnown(factory: string, path: readonly string[], name: string, near: string): TypeError {
+function notKnown(
+  factory: string,
+  path: readonly string[],
+  name: string,
+  near: string,
+  remark = '',
+): TypeError {
   return new TypeError(
-    `${subject(factory, path)} has no option \`${name}\`; did you mean ${quoted([...path, near])}?`,
+    `${subject(factory, path)} has no option \`${name}\`; did you mean ${quoted([...path, near])}${remark}?`,
+  )
+}
+
+/** What to say to `given` where options of the name `meant` stand elsewhere. */
+function notHere(
+  meant: string,
+  all: OptionNames,
+  given: readonly string[],
+  remark = '',
+): TypeError | undefined {
+  const places = placesOf(meant, all, []).map(quoted)
+  if (places.length === 0) return undefined
+  return new TypeError(
+    `${quoted(given)} is not an option here: did you mean ${places.join(' or ')}${remark}?`,
   )
 }
 

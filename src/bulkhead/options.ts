@@ -1,5 +1,5 @@
 import type { CallRequest } from '../call/call-request.ts'
-import { type Checks, duration, integer, object, oneOf, optional, withDefault } from '../checks.ts'
+import { type Checks, duration, integer, object, ofOption, oneOf, optional, withDefault } from '../checks.ts'
 import { hookOption } from '../options.ts'
 
 /** Where a bulkhead that follows its provider may go. */
@@ -47,7 +47,7 @@ export interface BulkheadPolicy {
 }
 
 const adaptiveChecks: Checks<AdaptiveOptions, { readonly min: number; readonly max: number | undefined }> = {
-  min: withDefault(integer({ min: 1, max: ({ max = Infinity }) => max }), 1),
+  min: withDefault(integer({ min: 1, max: ofOption('max', { otherwise: Infinity }) }), 1),
   max: optional(integer({ min: 1 })),
 }
 

@@ -1,5 +1,5 @@
 import type { CallRequest } from '../call/call-request.ts'
-import { type Checks, duration, integer, number, resolveOptions, withDefault } from '../checks.ts'
+import { type Checks, duration, integer, number, ofOption, resolveOptions, withDefault } from '../checks.ts'
 import type { Outcome } from '../http/outcome.ts'
 import { hookOption, numberOption, shown } from '../options.ts'
 import type { CircuitPolicy } from './machine/policy.ts'
@@ -90,7 +90,7 @@ export const circuitChecks: Checks<Omit<CircuitBreakerOptions, 'key'>, Omit<Circ
   windowMs: withDefault(duration({ min: 1 }), 10_000),
   minimumRequests: withDefault(integer({ min: 1 }), ({ failureThreshold }) => failureThreshold),
   timeoutMs: withDefault(duration({ min: 1 }), 1_000),
-  maxTimeoutMs: withDefault(duration({ min: ({ timeoutMs }) => timeoutMs }), ({ timeoutMs }) =>
+  maxTimeoutMs: withDefault(duration({ min: ofOption('timeoutMs') }), ({ timeoutMs }) =>
     Math.max(30_000, timeoutMs),
   ),
   halfOpenMaxAttempts: withDefault(integer({ min: 1, max: 100 }), 2),

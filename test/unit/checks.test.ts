@@ -7,6 +7,7 @@ import {
   needs,
   number,
   object,
+  ofOption,
   oneOf,
   optional,
   overrides,
@@ -39,7 +40,7 @@ interface Policy {
 const depths: Checks<{ depth?: number }, { depth: number }> = { depth: withDefault(integer({ max: 9 }), 3) }
 const checks: Checks<Options, Policy> = {
   // looks at a row beneath it
-  most: withDefault(number({ min: ({ least }) => least }), ({ least }) => least * 2),
+  most: withDefault(number({ min: ofOption('least') }), ({ least }) => least * 2),
   least: withDefault(duration({ min: 1 }), 10),
   kind: withDefault(oneOf('a', 'b'), 'a'),
   names: withDefault(setOf(stringOption), new Set<string>()),
@@ -78,7 +79,7 @@ describe('resolveOptions', () => {
 
   it('refuses a bound that another option sets, and names the whole path below', () => {
     expect(() => resolve({ least: 4, most: 3 })).toThrow(
-      new RangeError('`most` must be a number >= 4, got 3'),
+      new RangeError('`most` must be a number >= 4 (`least`), got 3'),
     )
     expect(() => resolve({ inner: { depth: 10 } })).toThrow(
       new RangeError('`inner.depth` must be an integer >= 0 and <= 9, got 10'),

@@ -60,7 +60,15 @@ describe('a `store`', () => {
     [circuits, 'got its circuits alone: hand in the store that has them'],
     [new Redis({ lazyConnect: true }), 'got a Redis client: make a store of it, redisStore(redis)'],
     [foreign[0]![1], 'got a Redis client: make a store of it, redisStore(redis)'],
-    ['redis://user:s3cr3t@host', 'got a string'],
+    [
+      'redis://user:s3cr3t@host',
+      'got a string: make a store of it, redisStore(redis) or postgresStore(pool)',
+    ],
+    ['resilience.db', 'got a string: make a store of it, sqliteStore(path)'],
+    [
+      { query: () => undefined, connect: () => undefined },
+      'got a PostgreSQL client: make a store of its pool, postgresStore(pool)',
+    ],
     [redisStore, 'got a function'],
     [null, 'got null'],
   ])('that is %o is refused, with what was meant', (store, got) => {

@@ -66,6 +66,19 @@ describe('an option of the wrong kind is refused by its whole path', () => {
       { classify: () => undefined, inspectBody: {} },
       '`inspectBody.statusCodes` must be an array, got undefined',
     ],
+    [
+      { attemptTimeoutMs: 10_000, totalTimeoutMs: 1_000 },
+      '`totalTimeoutMs` must be an integer >= 10000 (`attemptTimeoutMs`) and <= 2147483647, got 1000',
+    ],
+    [{ totalTimeoutMs: 0 }, '`totalTimeoutMs` must be an integer >= 1 and <= 2147483647, got 0'],
+    [
+      { circuitBreaker: { timeoutMs: 500, maxTimeoutMs: 400 } },
+      '`circuitBreaker.maxTimeoutMs` must be an integer >= 500 (`circuitBreaker.timeoutMs`) and <= 2147483647, got 400',
+    ],
+    [
+      { bulkhead: { adaptive: { min: 6, max: 5 } } },
+      '`bulkhead.adaptive.min` must be an integer >= 1 and <= 5 (`bulkhead.adaptive.max`), got 6',
+    ],
     [{ attemptTimeoutMs: '5' }, '`attemptTimeoutMs` must be an integer >= 1 and <= 2147483647, got "5"'],
     [7, '`resilience` must be an object, got 7'],
     [null, '`resilience` must be an object, got null'],
@@ -167,6 +180,49 @@ describe('an option that nobody knows is refused, with the nearest name', () => 
     [deadLetter, { name: 'a' }, '`deadLetter` has no option `name`; did you mean `integration`?'],
     [timeout, { ms: 1, name: 'a' }, '`timeout` has no option `name`; did you mean `integration`?'],
     [resilience, { retries: {} }, '`resilience` has no option `retries`; did you mean `retry`?'],
+    // what other packages call it
+    [
+      resilience,
+      { retry: { maxRetries: 3 } },
+      '`retry` has no option `maxRetries`; did you mean `retry.maxAttempts`, the first included?',
+    ],
+    [
+      resilience,
+      { maxRetries: 3 },
+      '`maxRetries` is not an option here: did you mean `retry.maxAttempts`, the first included?',
+    ],
+    [
+      resilience,
+      { timeout: 3_000 },
+      '`resilience` has no option `timeout`; did you mean `attemptTimeoutMs`?',
+    ],
+    [
+      resilience,
+      { timeoutMs: 3_000 },
+      '`resilience` has no option `timeoutMs`; did you mean `attemptTimeoutMs`?',
+    ],
+    [
+      resilience,
+      { retry: { timeout: 3_000 } },
+      '`retry.timeout` is not an option here: give `attemptTimeoutMs` to resilience()',
+    ],
+    [timeout, { timeout: 3_000 }, '`timeout` has no option `timeout`; did you mean `ms`?'],
+    [resilience, { breaker: {} }, '`resilience` has no option `breaker`; did you mean `circuitBreaker`?'],
+    [
+      resilience,
+      { circuitBreaker: { resetTimeout: 9 } },
+      '`circuitBreaker` has no option `resetTimeout`; did you mean `circuitBreaker.timeoutMs`?',
+    ],
+    [
+      resilience,
+      { rateLimit: { limit: 100, intervalMs: 1_000 } },
+      '`rateLimit` has no option `limit`; did you mean `rateLimit.limits`, a list of { limit, intervalMs }?',
+    ],
+    [
+      resilience,
+      { rateLimit: { intervalMs: 1_000 } },
+      '`rateLimit` has no option `intervalMs`; did you mean `rateLimit.limits`, a list of { limit, intervalMs }?',
+    ],
     [
       resilience,
       { circuitbreaker: {} },

@@ -6,6 +6,7 @@ import {
   listOf,
   number,
   oneOf,
+  ofOption,
   optional,
   orInfinity,
   withDefault,
@@ -66,16 +67,15 @@ export const replayChecks: Checks<ReplayOptions, CheckedReplayOptions> = {
   onProgress: functionOption,
   maxReplays: withDefault(integer({ min: 1 }), 5),
   leaseMs: withDefault(duration({ min: 200 }), 60_000),
-  timeoutMs: withDefault(integer({ min: 1, max: ({ leaseMs }) => leaseMs - 100 }), ({ leaseMs }) =>
+  timeoutMs: withDefault(integer({ min: 1, max: ofOption('leaseMs', { plus: -100 }) }), ({ leaseMs }) =>
     Math.floor(leaseMs / 2),
   ),
   lapseDelayMs: withDefault(duration(), ({ leaseMs }) => leaseMs),
   idempotencyKeyLifetimeMs: withDefault(orInfinity(integer()), 86_400_000),
   unknownDelivery: withDefault(oneOf('hold', 'replay'), ({ ids }) => (ids === undefined ? 'hold' : 'replay')),
   initialBackoffMs: withDefault(duration(), 30_000),
-  maxBackoffMs: withDefault(
-    duration({ min: ({ initialBackoffMs }) => initialBackoffMs }),
-    ({ initialBackoffMs }) => Math.max(3_600_000, initialBackoffMs),
+  maxBackoffMs: withDefault(duration({ min: ofOption('initialBackoffMs') }), ({ initialBackoffMs }) =>
+    Math.max(3_600_000, initialBackoffMs),
   ),
   seal: optional((name, value) => new Seal(value as SealKeys, name)),
   requireSeal: withDefault(requireSealOption, false),
