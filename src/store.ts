@@ -30,7 +30,7 @@ export function storeOption<Part extends 'circuits' | 'deadLetters'>(
     if (typeof given !== 'object') {
       const needed = parts.map((one) => `\`${one}\``).join(' and ')
       throw new TypeError(
-        `\`${name}\` must have ${needed}, as memoryStore() and redisStore() have; ${wrongStore(value)}`,
+        `\`${name}\` must have ${needed}, as sqliteStore() and redisStore() have; ${wrongStore(value)}`,
       )
     }
     if (part === 'deadLetters') deadLetterStoreOption(`${name}.deadLetters`, given)

@@ -74,7 +74,7 @@ describe('a `store`', () => {
   ])('that is %o is refused, with what was meant', (store, got) => {
     expect(() => resilience({ store: store as never })).toThrow(
       new TypeError(
-        `\`store\` must have \`circuits\` and \`deadLetters\`, as memoryStore() and redisStore() have; ${got}`,
+        `\`store\` must have \`circuits\` and \`deadLetters\`, as sqliteStore() and redisStore() have; ${got}`,
       ),
     )
   })

@@ -49,7 +49,7 @@ export function localDeadLetters(options: LocalDeadLettersOptions = {}): DeadLet
  * it may fail, or keep what it is given.
  */
 export function isInMemory(store: DeadLetterStore): boolean {
-  return store.add === LocalDeadLetters.prototype.add
+  return store.add === LocalDeadLetters.prototype.add || (store as { inMemory?: unknown }).inMemory === true
 }
 
 function steadyEpoch(): number {

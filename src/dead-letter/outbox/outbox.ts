@@ -7,6 +7,7 @@ import { methodFault, urlFault } from '../../http/sendable-request.ts'
 import { headersOption, shown } from '../../options.ts'
 import { recordOfCall } from '../capture/record-of-call.ts'
 import { deadLetterId } from '../id.ts'
+import { isInMemory } from '../local/local-dead-letters.ts'
 import type { DeadLetterRecord, NotReplayableReason } from '../record/record.ts'
 import { isCredentialHeader } from '../record/redaction/headers.ts'
 import { isWithoutWords } from '../record/redaction/large-body.ts'
@@ -64,6 +65,13 @@ export interface Outbox {
 export function createOutbox(options: OutboxOptions): Outbox {
   const policy = resolveOptions('createOutbox', outboxChecks, options)
   markOutboxInUse()
+  if (isInMemory(policy.store.deadLetters)) {
+    process.emitWarning(
+      'the outbox keeps its calls in the memory of this process, and they are lost with it: give `store` a ' +
+        'sqliteStore(path), redisStore(redis) or postgresStore(pool)',
+      'ResilienceWarning',
+    )
+  }
   const turns = new Turns()
   return {
     async add(url, init = {}, addOptions = {}) {

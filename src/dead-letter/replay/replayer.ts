@@ -45,6 +45,9 @@ const INTERVAL_MS = 30_000
 /** Of calls that were written to be sent at once. */
 const OUTBOX_INTERVAL_MS = 500
 
+/** How often is looked for entries that no run sends, in milliseconds: a look reads what waits. */
+const COUNT_OTHERS_MS = 10 * 60_000
+
 /** Of many processes that hear at once of calls in an outbox not all are to look in the same moment, in milliseconds. */
 const WAKE_WITHIN_MS = 20
 
@@ -63,7 +66,7 @@ export class RunningReplayer implements Replayer {
   #cancel: (() => void) | undefined
   #running: Promise<ReplaySummary> | undefined
   #lastRun: ReplaySummary | undefined
-  #hasCountedOthers = false
+  #countOthersAt = -Infinity
   /** Calls were added to an outbox since the last run began: the next one is near. */
   #woken = false
   readonly #forgetUse: () => void
@@ -133,15 +136,28 @@ export class RunningReplayer implements Replayer {
 
   async #once(scheduled: boolean): Promise<ReplaySummary> {
     this.#woken = false
+    const countsOthers = this.#clock.now() >= this.#countOthersAt
+    if (countsOthers) this.#countOthersAt = this.#clock.now() + COUNT_OTHERS_MS
     const summary = await runPlan(this.#store, this.#plan, {
       clock: this.#clock,
       origins: this.#origins,
       scheduled,
-      countsOthers: !this.#hasCountedOthers,
+      countsOthers,
     })
-    this.#hasCountedOthers = true
+    this.#tellOthers(Object.keys(summary.otherOrigins))
     this.#lastRun = summary
     return summary
+  }
+
+  /** Once: they lie there for ever, and nothing else would say why. With a logger the run has told it. */
+  #tellOthers(origins: readonly string[]): void {
+    if (origins.length === 0) return
+    this.#countOthersAt = Infinity
+    if (this.#plan.logger !== undefined) return
+    process.emitWarning(
+      `startReplayer: due dead letters are for ${origins.join(', ')}, not in \`allowedOrigins\`: they are never sent`,
+      'ResilienceWarning',
+    )
   }
 
   #schedule(wakeMs = this.#woken ? 0 : Infinity): void {

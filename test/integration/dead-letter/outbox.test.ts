@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
@@ -73,6 +74,15 @@ describe('a call that is added to the outbox', () => {
     })
     expect(await store.deadLetters.list({ reason: 'outbox' })).toMatchObject({ items: [{ id }] })
     expect(provider.received).toHaveLength(0)
+  })
+
+  it.each([
+    ['memoryStore()', () => memoryStore()],
+    ['a stack that has none', () => resilience()],
+  ])('may be lost, which is said, where its store is %s', async (_what, make) => {
+    const warned = once(process, 'warning')
+    createOutbox({ store: make() })
+    expect(String((await warned)[0])).toContain('the outbox keeps its calls in the memory of this process')
   })
 
   it('arrives as it was given, with its key, by a replay', async () => {

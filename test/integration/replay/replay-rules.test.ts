@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Agent, interceptors } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -370,6 +371,17 @@ describe('an allowed origin that is mistyped', () => {
     await replayer.run()
     await replayer.close()
     expect(warned).toMatchObject([{ origins: { [provider.url]: 3 } }])
+  })
+
+  it('is told by a replayer without a logger as a warning of the process', async () => {
+    await store.add(letters(3))
+    const warned = once(process, 'warning')
+    const replayer = startReplayer(store, { allowedOrigins: [other.url], dispatcher: agent })
+    await replayer.run()
+    await replayer.close()
+    expect(String((await warned)[0])).toContain(
+      `due dead letters are for ${provider.url}, not in \`allowedOrigins\`: they are never sent`,
+    )
   })
 })
 

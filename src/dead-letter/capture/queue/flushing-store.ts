@@ -1,3 +1,4 @@
+import { isInMemory } from '../../local/local-dead-letters.ts'
 import type { DeadLetter, DeadLetterRecord } from '../../record/record.ts'
 import type { AddResult } from '../../store/add-result.ts'
 import type { ClaimOptions } from '../../store/claim-options.ts'
@@ -26,6 +27,10 @@ export class FlushingStore implements DeadLetterStore {
 
   get remote(): boolean {
     return this.#store.remote ?? false
+  }
+
+  get inMemory(): boolean {
+    return isInMemory(this.#store)
   }
 
   async get(id: string): Promise<DeadLetter | undefined> {
