@@ -11,9 +11,9 @@ import { sharedPlaces } from '../../support/fleet/shared-places.ts'
 
 const ENTRIES = 1_500
 const REPLAYERS = 8
-const LEASE_MS = 1_000
+const LEASE_MS = 2_000
 /** More than a lease, and less than a lease and the time that lapsed entries wait. */
-const PROVIDER_GIVES_UP_MS = 1_500
+const PROVIDER_GIVES_UP_MS = 2_500
 const LAPSE_DELAY_MS = 1_500
 
 /** One request as the provider saw it. */

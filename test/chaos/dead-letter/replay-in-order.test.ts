@@ -15,7 +15,7 @@ import { sharedPlaces } from '../../support/fleet/shared-places.ts'
 const ENTRIES = 3_000
 const KEYS = 300
 const REPLAYERS = 8
-const LEASE_MS = 1_000
+const LEASE_MS = 2_000
 /** After it only peace, so that it comes to an end. */
 const FAULTS = 28
 
@@ -107,7 +107,7 @@ it.each(sharedPlaces)(
         // some longer than a lease and the wait of those that lapsed, some shorter
         replayers.hurtOne(
           (pid) => atWork.has(pid),
-          () => LEASE_MS * (0.2 + Math.random() * 3.8),
+          () => LEASE_MS * (0.2 + Math.random() * 2.3),
         )
       }
       await replayers.allGoOn()
