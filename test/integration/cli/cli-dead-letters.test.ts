@@ -260,6 +260,9 @@ describe('an entry whose body was redacted', () => {
     expect(list.stdout).toMatch(
       new RegExp(`^${id} .* quarantined +exhausted .* not replayable: body-redacted +PUT `, 'm'),
     )
+    expect((await cli(['dl', 'stats'])).stdout).toMatch(
+      /^ {2}quarantined +1 \(not sent by itself: see list\)$/m,
+    )
     const origin = ['--allow-origin', 'https://api.example.com']
     const rehearsed = await cli(['dl', 'replay', '--all', ...origin, '--dry-run'])
     expect(rehearsed.stdout).toMatch(

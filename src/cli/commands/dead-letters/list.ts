@@ -15,6 +15,10 @@ interface ListOptions extends CommonOptions, FilterOptions {
 }
 
 const examples = `
+STATUS: pending waits to be replayed; leased and sending are held by a replayer; in-doubt may have arrived and must not
+arrive twice; quarantined is not sent by itself. The last two wait for a person, and NOTE says why. REASON: why the call
+ended. CODE: the status of its answer, or its error.
+
 Examples:
   $ undici-resilience dead-letters list --status pending --from 2h
   $ undici-resilience dead-letters list --origin https://api.hubapi.com --code 503 --limit 500

@@ -80,8 +80,8 @@ function statsLines(
     ['  pending', `${byStatus.pending} (${due} due now)`],
     ['  leased', String(byStatus.leased)],
     ['  sending', String(byStatus.sending)],
-    ['  in doubt', String(byStatus['in-doubt'])],
-    ['  quarantined', String(byStatus.quarantined)],
+    ['  in doubt', explained(byStatus['in-doubt'], 'may have arrived, must not arrive twice: see list')],
+    ['  quarantined', explained(byStatus.quarantined, 'not sent by itself: see list')],
     ['size', bytesText(bytes)],
     ['oldest', oldest === undefined ? '-' : `${timeText(oldest)} (${ageText(oldest, now)} ago)`],
     ['since the store was made', ''],
@@ -90,4 +90,8 @@ function statsLines(
     ['  evicted', String(counters.evicted)],
     ['  discarded', String(counters.discarded)],
   ])
+}
+
+function explained(count: number, what: string): string {
+  return count === 0 ? '0' : `${count} (${what})`
 }
