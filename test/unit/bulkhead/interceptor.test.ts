@@ -418,7 +418,7 @@ describe('a bulkhead that follows its provider', () => {
 
   it('refuses bounds that contradict each other', () => {
     expect(() => bulkhead({ adaptive: { min: 5, max: 4 } })).toThrow(
-      '`adaptive.min` must be an integer >= 1 and <= 4, got 5',
+      '`adaptive.min` must be an integer >= 1 and <= 4 (`adaptive.max`), got 5',
     )
     expect(() => bulkhead({ adaptive: true as never })).toThrow(
       '`adaptive` must be an object of options, got true',
