@@ -8,6 +8,9 @@ interface CircuitChannelListener {
   lost(): void
 }
 
+/** What ioredis says of a command that was not answered in time; any other failure may come at once. */
+const TIMED_OUT = 'Command timed out'
+
 /** The channel on which the scripts tell transitions, over a connection of its own that is made again for ever. */
 export class CircuitChannel {
   readonly #name: string
@@ -42,8 +45,13 @@ export class CircuitChannel {
     try {
       await this.#connection.client.subscribe(this.#name)
     } catch (error) {
-      // the connection was lost again, and comes up again; or the user may not subscribe, and the poll has to do
       this.#messages.refused(error as Error)
+      if (this.#connection.client.status === 'ready' && (error as Error).message === TIMED_OUT) {
+        // the server is busy, or this process: the poll would have to do for good
+        void this.#subscribe()
+        return
+      }
+      // the connection was lost again, and comes up again; or the user may not subscribe, and the poll has to do
       this.#messages.warn(`cannot subscribe to ${this.#name}: ${String(error)}`)
       return
     }
