@@ -7,12 +7,17 @@ export function redactText(text: string, max = Infinity, rules?: UrlRules): stri
   const cut = text.length > max ? `${text.slice(0, max)}...` : text
   const bare = cut
     .replace(/\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s"'<>`]+/gi, (url) => redactUrl(url, rules))
-    .replace(/\b(bearer|basic)(\s+)(?!\[redacted\])[\w.~+/=-]{8,}/gi, `$1$2${REDACTED}`)
     .replace(
       /([?&;])([\w.~%+[\]-]{1,100})=(?!\[redacted\])[^\s&;"'<>`]+/g,
       (pair, before: string, name: string) =>
         isSecretName(decodedName(name), 'url') ? `${before}${name}=${REDACTED}` : pair,
     )
+  return withoutCredentials(bare)
+}
+
+/** A text without what shows itself to be a credential: `Bearer` and `Basic` with what follows, and tokens by their shape. */
+export function withoutCredentials(text: string): string {
+  const bare = text.replace(/\b(bearer|basic)(\s+)(?!\[redacted\])[\w.~+/=-]{8,}/gi, `$1$2${REDACTED}`)
   return withoutTokens(bare, REDACTED)
 }
 

@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../../../http/secrets/redacted-text.ts'
 import { redactBody } from './body.ts'
 import { decodedBody, isKnownEncoding } from './encoded-body.ts'
 import { MAX_READ_BYTES } from './field-names.ts'
@@ -29,8 +30,10 @@ export function redactResponseBody(
       : undefined
   if (whole === undefined) return { text: undefined, truncated: true }
   const { body } = redactBody(whole.subarray(0, max), { type, encoding: '' }, rules)
+  const text = body?.toString('utf8')
   return {
-    text: body?.toString('utf8'),
+    // nobody sends it again: what a provider echoes of the request goes wherever it stands
+    text: text === undefined || rules.body === undefined ? text : withoutCredentials(text),
     truncated: truncated || whole.byteLength > max || body === undefined,
   }
 }

@@ -234,3 +234,14 @@ it('no secret of a document is kept, however it is nested and wherever it is cut
     { numRuns: 1_000 },
   )
 })
+
+it('a response loses credentials that it echoes in a text, unless bodies are to be kept as they are', () => {
+  const echo =
+    '{"error":"Bearer abcdef1234567890 and ghp_abcdefghijklmnopqrstuvwxyz0123456789 are not valid"}'
+  const body = { bytes: Buffer.from(echo), truncated: false, max: 8192 }
+  const kind = { type: JSON_TYPE, encoding: '' }
+  expect(redactResponseBody(body, kind, defaultRules).text).toBe(
+    '{"error":"Bearer [redacted] and [redacted] are not valid"}',
+  )
+  expect(redactResponseBody(body, kind, { ...defaultRules, body: undefined }).text).toBe(echo)
+})
