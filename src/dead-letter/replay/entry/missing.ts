@@ -5,7 +5,7 @@ import { isCredentialHeader } from '../../record/redaction/headers.ts'
 type Headers = Readonly<Record<string, string | readonly string[]>>
 
 /** What the call had and its replay has not. All names in lower case, but for those of the query, as they stood there. */
-export interface Missing {
+interface Missing {
   /** Headers that hold a credential: never kept, nor sealed. */
   readonly credentials: readonly string[]
   /** Other headers that were not kept. */
