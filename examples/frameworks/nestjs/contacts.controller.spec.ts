@@ -4,13 +4,15 @@ import type { AddressInfo } from 'node:net'
 import type { INestApplication } from '@nestjs/common'
 import { Test } from '@nestjs/testing'
 import { ContactsModule } from './contacts.controller'
-import { CONTACTS_URL } from './resilience.module'
+import { memoryStore, type ResilienceStore } from 'undici-resilience'
+import { CONTACTS_URL, RESILIENCE_STORE } from './resilience.module'
 
 describe('contacts', () => {
   let provider: Server
   let statuses: number[]
   let app: INestApplication
   let url: string
+  let store: ResilienceStore
 
   beforeAll(async () => {
     provider = createServer((_request, response) => {
@@ -23,6 +25,8 @@ describe('contacts', () => {
     const testing = await Test.createTestingModule({ imports: [ContactsModule] })
       .overrideProvider(CONTACTS_URL)
       .useValue(baseUrl)
+      .overrideProvider(RESILIENCE_STORE)
+      .useValue((store = memoryStore()))
       .compile()
     app = testing.createNestApplication()
     await app.listen(0, '127.0.0.1')
@@ -45,5 +49,12 @@ describe('contacts', () => {
     statuses = [404]
     const answer = await fetch(`${url}/contacts/8`)
     expect([answer.status, await answer.json()]).toMatchObject([502, { error: 'ERR_HTTP_STATUS' }])
+  })
+
+  it('keeps what finally failed, to send it again', async () => {
+    statuses = Array.from({ length: 5 }, () => 503)
+    const answer = await fetch(`${url}/contacts/9`)
+    const { deadLetter } = (await answer.json()) as { deadLetter: string }
+    expect(await store.deadLetters.get(deadLetter)).toMatchObject({ integration: 'contacts', attempts: 5 })
   })
 })
