@@ -61,7 +61,9 @@ describe.each([...cases, ...presetCases].map((one) => [one.title, one] as const)
           `${origin}:8443`,
           origin.replaceAll('.', '-') + '.example',
         ]) {
-          expect(await going(other), other).toContain('this Agent is for')
+          const said = await going(other)
+          expect(said, other).toContain('this Agent is for')
+          expect(said).toContain('for a fake or a proxy of it give `baseUrl`')
         }
       }
     })

@@ -111,7 +111,8 @@ export class ProviderAgent extends Dispatcher {
 /** What to say to a request for this origin; `undefined` for one that may pass. */
 function refusalOf(provider: Provider, baseUrl: URL | undefined): (origin: string) => string | undefined {
   const said = (origin: string, allowed: string): string =>
-    `this Agent is for ${provider.title} at ${allowed} only, got a request to ${origin === '' ? 'no origin' : origin}`
+    `this Agent is for ${provider.title} at ${allowed} only, got a request to ${origin === '' ? 'no origin' : origin}: ` +
+    'for a fake or a proxy of it give `baseUrl`'
   if (baseUrl === undefined) {
     return (origin) =>
       provider.origin.test(origin) ? undefined : said(origin, new URL(provider.baseUrl).origin)
