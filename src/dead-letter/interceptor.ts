@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process'
 import type { Dispatcher } from 'undici'
 import { interceptor, type LayerInterceptor, type MakeLayer } from '../call/layer.ts'
 import { type Checks, optional, resolveOptions, withDefault } from '../checks.ts'
@@ -127,6 +128,8 @@ export function deadLetterInterceptor(
       if (captures.open && graceMs > 0) await underWay.over(graceMs)
       if (captures.open && underWay.count > 0) warnOfCallsUnderWay(reporter, underWay.count, graceMs)
       await captures.close(timeoutMs)
+      // Warnings come out a tick after they were made: a `process.exit()` right after this must not swallow them.
+      await new Promise<void>((resolve) => nextTick(resolve))
     },
   })
 }

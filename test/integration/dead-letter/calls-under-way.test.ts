@@ -130,3 +130,18 @@ describe('close without it', () => {
     expect(warned).toEqual([])
   })
 })
+
+it('tells the process of them before `close` is done, so that an exit right after it swallows no warning', async () => {
+  const told: string[] = []
+  const note = (warning: Error): void => void told.push(warning.message)
+  process.on('warning', note)
+  const silent = resilience({ retry: false })
+  dispatcher = agent.compose(silent)
+  const { ended } = await begin('PUT')
+  await silent.close()
+  const toldAtTheEnd = [...told]
+  process.off('warning', note)
+  answer(200)
+  await ended
+  expect(toldAtTheEnd).toEqual([expect.stringContaining('calls under way when the stack was closed: 1')])
+})

@@ -41,7 +41,7 @@ the environment, bound to an origin:
 
 Ctrl-C ends it: nothing more is sent, what is being sent is finished and recorded, and the summary is printed.
 
-Exit codes: 0 all were taken, 1 some were not, 2 wrong arguments, 3 store unreachable, 130 interrupted.
+Exit codes: 0 all that were due were taken, 1 some were not, 2 wrong arguments, 3 store unreachable, 130 interrupted.
 
 Examples:
   $ undici-resilience dead-letters replay --all --allow-origin https://api.hubapi.com \\
