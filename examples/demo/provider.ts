@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** How the provider behaves. An outage is not one of them: then it does not listen at all. */
 export type Weather = 'healthy' | 'unavailable' | 'rate-limited' | 'resetting'
@@ -60,11 +61,21 @@ export class Provider {
       this.#sockets.add(socket)
       socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket))
     })
-    await new Promise<void>((resolve, reject) =>
-      server.once('error', reject).listen(this.#port, '127.0.0.1', resolve),
-    )
+    while (!(await this.#listens(server))) await sleep(100)
     this.#port = (server.address() as AddressInfo).port
     this.#server = server
+  }
+
+  /** False while another program on this machine makes a connection from the port, which nobody held in the meantime. */
+  #listens(server: Server): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void =>
+        error.code === 'EADDRINUSE' ? resolve(false) : reject(error)
+      server.once('error', failed).listen(this.#port, '127.0.0.1', () => {
+        server.off('error', failed)
+        resolve(true)
+      })
+    })
   }
 
   /** Stops listening and cuts every connection. */

@@ -702,7 +702,10 @@ describe('replayDeadLetters', () => {
     [{ concurrency: 0 }, '`concurrency` must be an integer >= 1'],
     [{ ratePerSecond: 0 }, '`ratePerSecond` must be a number >= 0.001, got 0'],
     [{ leaseMs: 100 }, '`leaseMs` must be an integer >= 200'],
-    [{ leaseMs: 1000, timeoutMs: 950 }, '`timeoutMs` must be an integer >= 1 and <= 900, got 950'],
+    [
+      { leaseMs: 1000, timeoutMs: 950 },
+      '`timeoutMs` must be an integer >= 1 and <= 900 (`leaseMs` - 100), got 950',
+    ],
     [{ maxReplays: 0 }, '`maxReplays` must be an integer >= 1, got 0'],
     [{ idempotencyKeyLifetimeMs: -1 }, '`idempotencyKeyLifetimeMs` must be'],
     [{ lapseDelayMs: 1.5 }, '`lapseDelayMs` must be'],
