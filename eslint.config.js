@@ -53,7 +53,6 @@ const zones = Object.entries(sees).flatMap(([room, seen]) => [
             './entries',
             './index.ts',
             './with-call-options.ts',
-            './lua.d.ts',
           ]
         : []),
       ...[room, ...seen].map((folder) => `./${folder}`),

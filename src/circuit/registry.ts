@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { originOfUrlKey, scopeOf, spelledKey } from '../http/scope.ts'
+import { originOfUrlKey, scopeOf, spelledKey } from '../http/url/scope.ts'
 import {
   channels,
   type CircuitChangedEvent,

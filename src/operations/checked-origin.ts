@@ -1,4 +1,4 @@
-import { httpOrigin } from '../http/origin.ts'
+import { httpOrigin } from '../http/url/origin.ts'
 import { InputError } from './operation-error.ts'
 
 /** @throws {InputError} unless it is an origin as it is compared: no path, no default port */

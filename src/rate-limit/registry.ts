@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { scopeOf, spelledKey } from '../http/scope.ts'
+import { scopeOf, spelledKey } from '../http/url/scope.ts'
 import { durationOption, stringOption } from '../options.ts'
 import { channels, type CooldownStartedEvent } from '../telemetry/channels.ts'
 import { type Scheduler, systemScheduler } from '../time/clock.ts'

@@ -1,4 +1,4 @@
-import { scopeOf } from '../../http/scope.ts'
+import { scopeOf } from '../../http/url/scope.ts'
 import type { ControlAction } from '../machine/machine.ts'
 import { stateUnder, strongerOverride, type View } from '../machine/state.ts'
 

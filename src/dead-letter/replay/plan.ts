@@ -11,7 +11,7 @@ import {
   orInfinity,
   withDefault,
 } from '../../checks.ts'
-import { httpOrigin } from '../../http/origin.ts'
+import { httpOrigin } from '../../http/url/origin.ts'
 import {
   arrayOption,
   booleanOption,

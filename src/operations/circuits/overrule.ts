@@ -6,8 +6,8 @@ import {
   type StoredCircuit,
   withOverridesAbove,
 } from '../../circuit/shared/directory.ts'
-import { originOfUrlKey, scopeOf, spelledKey } from '../../http/scope.ts'
 import { messageWithoutUserinfo } from '../../http/secrets/redacted-url.ts'
+import { originOfUrlKey, scopeOf, spelledKey } from '../../http/url/scope.ts'
 import { InputError, OperationError } from '../operation-error.ts'
 import type { OpenedStore } from '../stores/open-store.ts'
 import { circuitDirectory } from './directory.ts'

@@ -1,5 +1,5 @@
-import { shown } from '../options.ts'
-import { messageWithoutUserinfo } from './secrets/redacted-url.ts'
+import { shown } from '../../options.ts'
+import { messageWithoutUserinfo } from '../secrets/redacted-url.ts'
 
 /**
  * The url under which the paths of requests are joined. One with userinfo is refused, since fetch refuses it with each

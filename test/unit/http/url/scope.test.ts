@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { originOfUrlKey, scopeOf, spelledKey } from '../../../src/http/scope.ts'
+import { originOfUrlKey, scopeOf, spelledKey } from '../../../../src/http/url/scope.ts'
 
 it.each([
   ['https://api.example.com', 'https://api.example.com'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ResilientHttpClient } from '../../../src/index.ts'
-import { createSendGridAgent, createSendGridClient } from '../../../src/providers/sendgrid.ts'
+import { ResilientHttpClient } from '../../../../src/index.ts'
+import { createSendGridAgent, createSendGridClient } from '../../../../src/providers/sendgrid.ts'
 
 const takers: [string, (baseUrl: unknown) => unknown][] = [
   ['ResilientHttpClient', (baseUrl) => new ResilientHttpClient({ baseUrl } as never)],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { httpOrigin } from '../../../src/http/origin.ts'
+import { httpOrigin } from '../../../../src/http/url/origin.ts'
 
 it.each([
   ['https://api.example.com', 'https://api.example.com'],
