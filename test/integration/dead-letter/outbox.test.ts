@@ -445,6 +445,7 @@ it('a call leaves at once by the replayer of another process that shares Redis',
   })
   // it listens, and has looked: what arrives now was heard of
   await other.circuits.directory!.watch({ changed: () => undefined, lost: () => undefined })
+  await expect.poll(() => redis.pubsub('CHANNELS'), SOON).toHaveLength(1)
   await replayer.run()
   await createOutbox({ store: adder }).add(`${provider.url}/hook`, post)
   await expect.poll(() => provider.received.length, SOON).toBe(1)

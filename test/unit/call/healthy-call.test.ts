@@ -70,11 +70,15 @@ function calls(dispatcher: Dispatcher, count: number): void {
   for (let made = 0; made < count; made++) dispatcher.dispatch(options(), sink)
 }
 
-/** Bytes allocated per call: no collection may come between, so the smallest of several rounds is taken. */
-function bytesPerCall(dispatcher: Dispatcher): number {
+/**
+ * Bytes allocated per call: no collection may come between, so the smallest of several rounds is taken. Code that is not
+ * optimised yet allocates more, and on a busy machine the optimiser takes its time: each round gives it a turn.
+ */
+async function bytesPerCall(dispatcher: Dispatcher): Promise<number> {
   calls(dispatcher, 20_000)
   let least = Infinity
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 30; round++) {
+    await new Promise<void>((resolve) => setImmediate(resolve))
     globalThis.gc!()
     const before = getHeapStatistics().used_heap_size
     calls(dispatcher, 1_000)
@@ -87,8 +91,8 @@ function bytesPerCall(dispatcher: Dispatcher): number {
 
 let bare: number
 
-beforeAll(() => {
-  bare = bytesPerCall(new Instant())
+beforeAll(async () => {
+  bare = await bytesPerCall(new Instant())
 })
 
 it.each(Object.entries(stacks))(
@@ -107,8 +111,11 @@ it.each(Object.entries(stacks))(
   },
 )
 
-it.each(Object.entries(stacks))('%s allocates little for a healthy call', (_name, { make, mostBytes }) => {
-  const added = bytesPerCall(new Instant().compose(make())) - bare
-  expect(added).toBeGreaterThan(0)
-  expect(added).toBeLessThanOrEqual(mostBytes)
-})
+it.each(Object.entries(stacks))(
+  '%s allocates little for a healthy call',
+  async (_name, { make, mostBytes }) => {
+    const added = (await bytesPerCall(new Instant().compose(make()))) - bare
+    expect(added).toBeGreaterThan(0)
+    expect(added).toBeLessThanOrEqual(mostBytes)
+  },
+)
