@@ -1,9 +1,10 @@
 import { loadavg } from 'node:os'
-import { Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { memoryStore, resilience } from '../src/index.ts'
 import type { LimitBackend, LimitReply } from '../src/rate-limit/shared/backend.ts'
 import { SharedLimits } from '../src/rate-limit/shared/shared-limits.ts'
 import { systemScheduler } from '../src/time/clock.ts'
+import { InstantDispatcher } from '../test/support/calls/instant-dispatcher.ts'
 
 // What a call pays for a permit that this process holds of a limit that all share: no promise, no command. Each is measured
 // beside the same without it, in short slices of CPU time one after the other, so that a busy machine slows both alike.
@@ -12,18 +13,6 @@ import { systemScheduler } from '../src/time/clock.ts'
 const ROUNDS = 400
 const origin = 'https://api.example.com'
 const requestHeaders = { accept: '*/*', authorization: 'Bearer x', 'user-agent': 'node' }
-const headers = { 'content-type': 'application/json' }
-const trailers = {}
-const controller: Dispatcher.DispatchController = {
-  aborted: false,
-  paused: false,
-  reason: null,
-  rawHeaders: [],
-  rawTrailers: [],
-  abort: () => undefined,
-  pause: () => undefined,
-  resume: () => undefined,
-}
 
 const granted: LimitReply = {
   status: 'same',
@@ -49,15 +38,6 @@ const backend: LimitBackend = {
   cooling: () => Promise.resolve([]),
 }
 const limits = new SharedLimits(backend, systemScheduler, 'bench').store
-
-class Instant extends Dispatcher {
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    handler.onRequestStart?.(controller, null)
-    handler.onResponseStart?.(controller, 200, headers, 'OK')
-    handler.onResponseEnd?.(controller, trailers)
-    return true
-  }
-}
 
 let ended = 0
 
@@ -86,8 +66,8 @@ const options = (): Dispatcher.DispatchOptions => ({
   path: '/v1/contacts/1',
   method: 'GET',
 })
-const bare = new Instant().compose(resilience())
-const limited = new Instant().compose(
+const bare = new InstantDispatcher().compose(resilience())
+const limited = new InstantDispatcher().compose(
   resilience({
     store: { ...memoryStore(), limits },
     rateLimit: { limits: [{ limit: 1e9, intervalMs: 60_000 }] },

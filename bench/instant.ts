@@ -1,4 +1,5 @@
-import { Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
+import { InstantDispatcher } from '../test/support/calls/instant-dispatcher.ts'
 import { serve } from './child.ts'
 import { prepare, type Subject } from './subjects.ts'
 
@@ -6,28 +7,6 @@ import { prepare, type Subject } from './subjects.ts'
 //   instant.ts <subject> fetch|request
 
 const WARM_UP = 300_000
-
-const headers = { 'content-type': 'application/json' }
-const trailers = {}
-const controller: Dispatcher.DispatchController = {
-  aborted: false,
-  paused: false,
-  reason: null,
-  rawHeaders: [],
-  rawTrailers: [],
-  abort: () => undefined,
-  pause: () => undefined,
-  resume: () => undefined,
-}
-
-class Instant extends Dispatcher {
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    handler.onRequestStart?.(controller, null)
-    handler.onResponseStart?.(controller, 200, headers, 'OK')
-    handler.onResponseEnd?.(controller, trailers)
-    return true
-  }
-}
 
 class Sink implements Dispatcher.DispatchHandler {
   readonly #done: (() => void) | undefined
@@ -77,7 +56,7 @@ const shapes = {
 }
 
 const options = shapes[process.argv[3] as keyof typeof shapes] as unknown as () => Dispatcher.DispatchOptions
-const { dispatcher, around } = await prepare(process.argv[2] as Subject, new Instant())
+const { dispatcher, around } = await prepare(process.argv[2] as Subject, new InstantDispatcher())
 
 const call = (): Promise<void> =>
   new Promise((resolve) => void dispatcher.dispatch(options(), new Sink(resolve)))

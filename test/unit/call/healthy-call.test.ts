@@ -1,31 +1,11 @@
 import { createHook } from 'node:async_hooks'
 import { getHeapStatistics } from 'node:v8'
-import { Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { beforeAll, expect, it } from 'vitest'
 import { memoryStore, resilience } from '../../../src/index.ts'
+import { InstantDispatcher } from '../../support/calls/instant-dispatcher.ts'
 
 // What a healthy call may cost, counted and not timed. Raise a number only with the reason in the commit.
-
-const headers = { 'content-type': 'application/json' }
-const controller: Dispatcher.DispatchController = {
-  aborted: false,
-  paused: false,
-  reason: null,
-  rawHeaders: [],
-  rawTrailers: [],
-  abort: () => undefined,
-  pause: () => undefined,
-  resume: () => undefined,
-}
-
-class Instant extends Dispatcher {
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    handler.onRequestStart?.(controller, null)
-    handler.onResponseStart?.(controller, 200, headers, 'OK')
-    handler.onResponseEnd?.(controller, {})
-    return true
-  }
-}
 
 let ended = 0
 const sink: Dispatcher.DispatchHandler = {
@@ -92,13 +72,13 @@ async function bytesPerCall(dispatcher: Dispatcher): Promise<number> {
 let bare: number
 
 beforeAll(async () => {
-  bare = await bytesPerCall(new Instant())
+  bare = await bytesPerCall(new InstantDispatcher())
 })
 
 it.each(Object.entries(stacks))(
   '%s makes one async resource per call: no promise, no timer, no task',
   (_name, { make }) => {
-    const dispatcher = new Instant().compose(make())
+    const dispatcher = new InstantDispatcher().compose(make())
     calls(dispatcher, 10)
     const made: string[] = []
     const hook = createHook({ init: (_id, type) => void made.push(type) })
@@ -114,7 +94,7 @@ it.each(Object.entries(stacks))(
 it.each(Object.entries(stacks))(
   '%s allocates little for a healthy call',
   async (_name, { make, mostBytes }) => {
-    const added = (await bytesPerCall(new Instant().compose(make()))) - bare
+    const added = (await bytesPerCall(new InstantDispatcher().compose(make()))) - bare
     expect(added).toBeGreaterThan(0)
     expect(added).toBeLessThanOrEqual(mostBytes)
   },
