@@ -1,5 +1,6 @@
 import type { RequestTimeoutError } from '../errors.ts'
 import type { AttemptRecord, GivenUp } from './call-record.ts'
+import type { Capturing } from './desk/captor.ts'
 import type { CallTimer } from './time-limit.ts'
 
 let calls = 0
@@ -21,6 +22,9 @@ export class CallFacts {
   waitedMs = 0
   deadLetterId: string | undefined
   idempotencyKey: string | undefined
+  /** What finally becomes of the call goes through it. */
+  capturing: Capturing | undefined
+  captorBelow: Pick<Capturing, 'abandoned'> | undefined
   /** Waits for the end of the time that the call has as a whole. */
   timer: CallTimer | undefined
   /** That time is over. */

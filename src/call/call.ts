@@ -15,6 +15,7 @@ import { CallFacts, nextCallId } from './call-facts.ts'
 import type { CallScope } from './call-options.ts'
 import type { AttemptRecord, GivenUp } from './call-record.ts'
 import { type CancelHook, withoutHook } from './cancel-hook.ts'
+import type { Captor, Capturing } from './desk/captor.ts'
 import type { StableController } from './desk/controller.ts'
 import { CallTimer, type TimeLimit } from './time-limit.ts'
 import type { Stoppable } from './wait.ts'
@@ -53,8 +54,8 @@ export abstract class Call extends AsyncResource {
    * it counts and is captured like a timeout of ours.
    */
   abstract abandoned: boolean
-  /** Who captures the call, and must hear of a timeout that no attempt in hand reports; true if it hands it on. */
-  abstract captor: { abandoned(reason: Error): boolean } | undefined
+  /** Who captures the call if it fails, right under the front desk; none once there is a final answer. */
+  abstract captor: Captor | undefined
   abstract finished: boolean
   /** What the time of the call is limited by, while nobody waits for it: an attempt in hand has less. */
   protected abstract timeLimit: TimeLimit | undefined
@@ -205,6 +206,20 @@ export abstract class Call extends AsyncResource {
       () => (options === this.options ? this.options : { ...options }),
       () => (this.cancelled = true),
     )
+  }
+
+  /** Captures it further below, and hears of timeouts too; of several the outermost, which is there first. */
+  captureBelow(captor: Pick<Capturing, 'abandoned'>): void {
+    this.own.captorBelow ??= captor
+  }
+
+  /** The body that its record holds, whatever an interceptor below makes of the options. */
+  get bodyToCapture(): unknown {
+    return this.bodies?.toCapture
+  }
+
+  set bodyToCapture(body: unknown) {
+    if (this.bodies !== undefined) this.bodies.toCapture = body
   }
 
   /** Keeps the bodies' sources open after the end of the call, until `releaseBody`: a record may need the rest. */

@@ -3,9 +3,11 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import type { CancelHook } from '../call/cancel-hook.ts'
+import type { Capturing } from '../call/desk/captor.ts'
 import { isIntegrationError, throwApart } from '../errors.ts'
 import { errorOutcome, type ResponseOutcome, responseOutcome } from '../http/outcome.ts'
 import { beginCapture, type CaptureContext, isWanted, tellNoRoom } from './capture/call-capture.ts'
+import type { CallsUnderWay } from './capture/calls-under-way.ts'
 import { ResponseSnapshot } from './capture/response-snapshot.ts'
 
 type Controller = Dispatcher.DispatchController | null | undefined
@@ -21,20 +23,21 @@ const BODY_DRAIN_MS = 1000
 const BODY_WAIT_MS = 50
 
 /**
- * The outermost layer. It looks only at what the caller finally gets, and hands it on first and unaltered; the record
- * is made afterwards, and nothing that goes wrong with it reaches undici or the caller.
+ * Looks only at what the caller finally gets, and hands it on first and unaltered; the record is made afterwards, and
+ * nothing that goes wrong with it reaches undici or the caller. The front desk asks for one when a call fails; where
+ * dead letters are not the outermost layer, each call has one from its start: `DeadLetterHandler.ofCall`.
  *
  * The methods that only pass on stand in every handler: a shared base class costs a call more than the repetition
  * (`call/layer.ts`).
  */
-export class DeadLetterHandler implements Dispatcher.DispatchHandler, CancelHook {
+export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler, CancelHook {
   nextCancelHook: CancelHook | undefined = undefined
   readonly #context: CaptureContext
   readonly #call: Call
   readonly #handler: Dispatcher.DispatchHandler
   readonly #body: unknown
-  /** It has no final answer yet. */
-  #underWay = true
+  /** Where the call is counted while it has no final answer. */
+  #underWay: CallsUnderWay | undefined
   /** Final headers were handed on. */
   #answered = false
   /** A record of the failure is made: the caller has its error, or gets it now. Nothing else is let through. */
@@ -48,10 +51,17 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler, CancelHook
     this.#call = call
     this.#body = body
     this.#handler = handler
-    // the outermost is made first
-    call.captor ??= this
-    context.underWay.began()
-    call.onCancel(this)
+  }
+
+  /** Of a call that has just begun. */
+  static ofCall(...given: ConstructorParameters<typeof DeadLetterHandler>): DeadLetterHandler {
+    const [{ underWay }, call] = given
+    const handler = new DeadLetterHandler(...given)
+    handler.#underWay = underWay
+    underWay.began()
+    call.captureBelow(handler)
+    call.onCancel(handler)
+    return handler
   }
 
   /** The caller aborts, or the time of the call is over: out of a wait nothing else comes here. */
@@ -60,9 +70,8 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler, CancelHook
   }
 
   #over(): void {
-    if (!this.#underWay) return
-    this.#underWay = false
-    this.#context.underWay.ended()
+    this.#underWay?.ended()
+    this.#underWay = undefined
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
@@ -127,11 +136,6 @@ export class DeadLetterHandler implements Dispatcher.DispatchHandler, CancelHook
     call.runInAsyncScope(this.#failed, this, controller, error, started, fresh)
   }
 
-  /**
-   * A timeout, of the caller or of the stack, ended the call while no attempt was there to report it: in a wait, in a
-   * queue.
-   * @returns whether the layers above hear of it from here
-   */
   abandoned(reason: Error): boolean {
     const call = this.#call
     if (this.#captured) return true

@@ -1,5 +1,6 @@
 import { nextTick } from 'node:process'
 import type { Dispatcher } from 'undici'
+import type { Captor } from '../call/desk/captor.ts'
 import { interceptor, type LayerInterceptor, type MakeLayer } from '../call/layer.ts'
 import { type Checks, optional, resolveOptions, withDefault } from '../checks.ts'
 import { durationOption, integrationOption } from '../options.ts'
@@ -109,13 +110,25 @@ export function deadLetterInterceptor(
   const notices = new NotReplayableNotices(reporter)
   const context: CaptureContext = { integration, policy, captures, reporter, notices, underWay }
 
+  const captor: Captor = {
+    wantsAll: policy.capture !== undefined,
+    answered: () => underWay.ended(),
+    capturing: (call, handler) => new DeadLetterHandler(context, call, call.bodyToCapture, handler),
+  }
+
   const urlRules = extraUrlRules(policy.redact)
   const makeLayer: MakeLayer = (next) => (attempt, callOptions, handler) => {
     const { call } = attempt
     if (urlRules !== undefined) call.redactUrlBy(urlRules)
     if (call.scope?.deadLetter === false || !queue.open) return next(attempt, callOptions, handler)
     const recorded = call.recordUpTo(callOptions, policy.maxBodyBytes)
-    return next(attempt, recorded, new DeadLetterHandler(context, call, recorded.body, handler))
+    if (call.captor === undefined && (call as unknown) === handler) {
+      call.captor = captor
+      call.bodyToCapture = recorded.body
+      underWay.began()
+      return next(attempt, recorded, handler)
+    }
+    return next(attempt, recorded, DeadLetterHandler.ofCall(context, call, recorded.body, handler))
   }
   const compose = interceptor(integration, makeLayer, { urlRules })
   return Object.assign(compose, {

@@ -4,6 +4,8 @@ import { isRereadableAsGiven, makeRereadable } from './request-body.ts'
 
 /** The one-shot bodies of a call. Usually one; more where an interceptor between two of our layers changes the body. */
 export class CallBodies {
+  /** Of the request as a record of the call holds it. */
+  toCapture: unknown
   readonly #recorded: RecordedBody[] = []
   #held = false
   #sendsRest = false

@@ -14,7 +14,9 @@ import { Call } from '../call.ts'
 import { type CancelHook, tellHooks } from '../cancel-hook.ts'
 import type { TimeLimit } from '../time-limit.ts'
 import type { Stoppable } from '../wait.ts'
+import type { Captor, Capturing } from './captor.ts'
 import { StableController } from './controller.ts'
+import { Delivery } from './delivery.ts'
 
 // one object for all: it costs a call a third of what options of its own would
 const resourceOptions = { requireManualDestroy: true } as const
@@ -38,7 +40,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
   repeatableRule: ((call: Call) => boolean) | undefined = undefined
   cancelled = false
   abandoned = false
-  captor: { abandoned(reason: Error): boolean } | undefined = undefined
+  captor: Captor | undefined = undefined
   finished = false
   protected bodies: CallBodies | undefined = undefined
   protected cancelHook: CancelHook | undefined = undefined
@@ -79,7 +81,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
       this.caller.onRequestStart?.(this.controller, this.#context)
     } catch (error) {
       this.cancelled = true
-      this.onResponseError(null, error as Error)
+      this.deliverError(error as Error)
     }
   }
 
@@ -95,8 +97,8 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     this.controller.attempt?.abort(given as never)
     // undici's own error for an abort without a reason, where no attempt was there to make it
     const reason = given ?? new errors.RequestAbortedError()
-    if (this.abandoned) this.captor?.abandoned(reason)
-    this.onResponseError(this.controller.attempt, reason)
+    if (this.abandoned) this.#capturesTimeout(reason)
+    this.deliverError(reason)
   }
 
   /**
@@ -112,8 +114,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     const hook = this.cancelHook
     this.cancelHook = undefined
     tellHooks(hook)
-    if (this.finished || this.captor?.abandoned(error) === true) return
-    this.onResponseError(this.controller.attempt, error)
+    if (!this.finished && !this.#capturesTimeout(error)) this.deliverError(error)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
@@ -122,6 +123,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
       controller.abort(this.facts.timedOut)
       return
     }
+    this.attempt.started = true
     if (this.controller.attempt !== controller) this.controller.attach(controller)
     // a redirect interceptor under us hands on its history through the context
     if (typeof context === 'object' && context !== null) Object.assign(this.#context, context)
@@ -140,6 +142,24 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(
+    controller: Controller,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    statusMessage?: string,
+  ): void {
+    const { captor } = this
+    if (captor !== undefined && statusCode >= 200) {
+      if (statusCode >= 400 || this.attempt.verdict !== undefined || captor.wantsAll) {
+        this.#captures(captor)
+      } else this.#answered()
+    }
+    const capturing = this.facts?.capturing
+    if (capturing === undefined) this.deliverStart(controller, statusCode, headers, statusMessage)
+    else capturing.onResponseStart(controller as never, statusCode, headers, statusMessage)
+  }
+
+  /** To the caller, after what captures. */
+  deliverStart(
     controller: Controller,
     statusCode: number,
     headers: IncomingHttpHeaders,
@@ -164,7 +184,13 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(_controller: Controller, chunk: Buffer): void {
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    const capturing = this.facts?.capturing
+    if (capturing === undefined) this.deliverData(chunk)
+    else capturing.onResponseData(controller as never, chunk)
+  }
+
+  deliverData(chunk: Buffer): void {
     if (this.finished) return
     try {
       this.caller.onResponseData?.(this.controller, chunk)
@@ -174,6 +200,12 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(controller: Controller, trailers: IncomingHttpHeaders): void {
+    const capturing = this.facts?.capturing
+    if (capturing === undefined) this.deliverEnd(controller, trailers)
+    else capturing.onResponseEnd(controller as never, trailers)
+  }
+
+  deliverEnd(controller: Controller, trailers: IncomingHttpHeaders): void {
     if (this.finished) return
     this.#finish(undefined, !Array.isArray(this.controller.rawHeaders))
     if (controller) this.controller.rawTrailers = controller.rawTrailers ?? null
@@ -186,7 +218,15 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseError(_controller: Controller, error: Error): void {
+  onResponseError(controller: Controller, error: Error): void {
+    if (this.finished) return
+    if (this.captor !== undefined) this.#captures(this.captor)
+    const capturing = this.facts?.capturing
+    if (capturing === undefined) this.deliverError(error)
+    else capturing.onResponseError(controller as never, error)
+  }
+
+  deliverError(error: Error): void {
     if (this.finished) return
     this.#finish(error)
     this.caller.onResponseError?.(this.controller, error)
@@ -222,9 +262,31 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     throw error
   }
 
+  /** Nothing that becomes of it from now on is captured. */
+  #answered(): void {
+    const { captor } = this
+    if (captor === undefined) return
+    this.captor = undefined
+    captor.answered()
+  }
+
+  /** What becomes of it now goes through what captures it. */
+  #captures(captor: Captor): Capturing {
+    this.#answered()
+    return (this.own.capturing = captor.capturing(this, new Delivery(this)))
+  }
+
+  /** A timeout ends it: whoever captures it hears of that here, for perhaps no attempt in hand reports it. */
+  #capturesTimeout(reason: Error): boolean {
+    if (this.captor !== undefined) this.#captures(this.captor)
+    const capturing = this.facts?.capturing ?? this.facts?.captorBelow
+    return capturing?.abandoned(reason) === true
+  }
+
   /** @param sendsRest HTTP/2 goes on to send a body after the response; HTTP/1.1 ends the connection. */
   #finish(error: Error | undefined, sendsRest = false): void {
     this.finished = true
+    this.#answered()
     this.cancelHook = undefined
     this.bodies?.close(sendsRest, error)
     this.facts?.timer?.clear()

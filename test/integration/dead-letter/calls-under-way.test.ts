@@ -2,6 +2,7 @@ import { Agent, type Dispatcher } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ResilientHttpClient } from '../../../src/client/resilient-http-client.ts'
 import { resilience, type ResilienceStack } from '../../../src/resilience.ts'
+import { placements } from '../../support/calls/placements.ts'
 import { type Provider, startProvider, status } from '../../support/calls/provider.ts'
 import { via } from '../../support/calls/via.ts'
 
@@ -49,7 +50,9 @@ async function begin(method: string, signal?: AbortSignal): Promise<{ ended: Pro
   return { ended }
 }
 
-describe('close with `graceMs`', () => {
+describe.each(placements)('close with `graceMs`, %s', (_where, above) => {
+  beforeEach(() => void (dispatcher = agent.compose(stack, ...above)))
+
   it.each([
     ['POST', 'not-repeatable'],
     ['GET', 'shutdown'],
@@ -98,7 +101,9 @@ describe('close with `graceMs`', () => {
   })
 })
 
-describe('close without it', () => {
+describe.each(placements)('close without it, %s', (_where, above) => {
+  beforeEach(() => void (dispatcher = agent.compose(stack, ...above)))
+
   it('says how many calls are under way, since what fails of them is lost', async () => {
     await begin('POST')
     await begin('GET')

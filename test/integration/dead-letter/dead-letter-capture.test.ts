@@ -7,6 +7,7 @@ import { resilience } from '../../../src/resilience.ts'
 import { retry } from '../../../src/retry/interceptor.ts'
 import { channels, type DeadLetterCapturedEvent } from '../../../src/telemetry/channels.ts'
 import { withCallOptions } from '../../../src/with-call-options.ts'
+import { placements } from '../../support/calls/placements.ts'
 import {
   ok,
   type Provider,
@@ -78,11 +79,14 @@ const refusal: Dispatcher.DispatcherComposeInterceptor = () => (_options, handle
   return true
 }
 
-describe('bodies in dead letters', () => {
+describe.each(placements)('bodies in dead letters, %s', (_where, above) => {
+  const compose = (...layers: Dispatcher.DispatcherComposeInterceptor[]): Dispatcher =>
+    agent.compose(...layers, ...above)
+
   for (const [sender, send] of Object.entries(senders)) {
     for (const [kind, body] of Object.entries(bodies)) {
       it(`keeps a ${kind} of ${sender} byte for byte after a final 503`, async () => {
-        expect(await send(provider.url, body(), agent.compose(letters))).toBe('{"busy":true,"token":"t0p"}')
+        expect(await send(provider.url, body(), compose(letters))).toBe('{"busy":true,"token":"t0p"}')
         const entry = await captured()
         expect(entry.replayable).toBe(true)
         expect(Buffer.from(entry.request.body!).equals(bytes)).toBe(true)
@@ -92,14 +96,14 @@ describe('bodies in dead letters', () => {
 
       it(`keeps a ${kind} of ${sender} byte for byte after a reset`, async () => {
         provider.replies = [reset]
-        await expect(send(provider.url, body(), agent.compose(letters))).rejects.toThrow()
+        await expect(send(provider.url, body(), compose(letters))).rejects.toThrow()
         const entry = await captured()
         expect(Buffer.from(entry.request.body!).equals(bytes)).toBe(true)
         expect(entry.delivery).toBe('unknown')
       })
 
       it(`keeps a ${kind} of ${sender} whole when nothing was sent`, async () => {
-        await expect(send('http://crm.test', body(), agent.compose(refusal, letters))).rejects.toThrow()
+        await expect(send('http://crm.test', body(), compose(refusal, letters))).rejects.toThrow()
         const entry = await captured()
         expect(Buffer.from(entry.request.body!).equals(bytes)).toBe(true)
         expect(entry).toMatchObject({ delivery: 'not-sent', replayable: true })
@@ -114,7 +118,7 @@ describe('bodies in dead letters', () => {
     it(`keeps a form of ${sender} as it was sent, with its boundary`, async () => {
       const form = new FormDataClass() as FormData
       form.append('file', new Blob([bytes]), 'a.txt')
-      await senders[sender]!(provider.url, form, agent.compose(letters))
+      await senders[sender]!(provider.url, form, compose(letters))
       const entry = await captured()
       expect(sha256(entry.request.body!)).toBe(provider.received[0]!.sha256)
       expect(entry.request.headers['content-type']).toBe(provider.received[0]!.headers['content-type'])
@@ -126,7 +130,7 @@ describe('bodies in dead letters', () => {
     const response = await request(provider.url, {
       method: 'POST',
       body: buffer,
-      dispatcher: agent.compose(letters),
+      dispatcher: compose(letters),
     })
     buffer.fill(0)
     await response.body.dump()
@@ -135,7 +139,7 @@ describe('bodies in dead letters', () => {
 
   it('says that a body over the limit cannot be replayed', async () => {
     letters = deadLetter({ maxBodyBytes: 1000 })
-    await senders['built-in fetch']!(provider.url, text, agent.compose(letters))
+    await senders['built-in fetch']!(provider.url, text, compose(letters))
     const entry = await captured(letters)
     expect(entry).toMatchObject({
       replayable: false,
@@ -151,7 +155,7 @@ describe('bodies in dead letters', () => {
     })
     const began = performance.now()
     await expect(
-      senders['built-in fetch']!('http://crm.test', endless, agent.compose(refusal, letters)),
+      senders['built-in fetch']!('http://crm.test', endless, compose(refusal, letters)),
     ).rejects.toThrow()
     expect(performance.now() - began).toBeLessThan(5_000)
     const entry = await captured()
@@ -172,7 +176,7 @@ describe('bodies in dead letters', () => {
     }
     const init = { method: 'POST', body: endless, duplex: 'half', signal: abort.signal }
     // the refusal comes at once; until the body is read, the call is still the caller's to abort
-    const call = fetch('http://crm.test', via(agent.compose(refusal, letters, telling), init))
+    const call = fetch('http://crm.test', via(compose(refusal, letters, telling), init))
     await expect(call).rejects.toThrow('changed my mind')
     await nothingCaptured()
   })
@@ -188,7 +192,7 @@ describe('bodies in dead letters', () => {
     })
     const response = await fetch(
       provider.url,
-      via(agent.compose(letters), { method: 'POST', body: endless, duplex: 'half', signal: abort.signal }),
+      via(compose(letters), { method: 'POST', body: endless, duplex: 'half', signal: abort.signal }),
     )
     expect(response.status).toBe(503)
     abort.abort()
@@ -198,12 +202,15 @@ describe('bodies in dead letters', () => {
   })
 })
 
-describe('what is captured', () => {
+describe.each(placements)('what is captured, %s', (_where, above) => {
+  const compose = (...layers: Dispatcher.DispatcherComposeInterceptor[]): Dispatcher =>
+    agent.compose(...layers, ...above)
+
   it('keeps the whole story of a call that used up its attempts', async () => {
     const events: DeadLetterCapturedEvent[] = []
     const listener = (event: DeadLetterCapturedEvent): number => events.push(event)
     channels.deadLetterCaptured.subscribe(listener)
-    const stack = agent.compose(retry({ maxAttempts: 3, initialBackoffMs: 1 }), letters)
+    const stack = compose(retry({ maxAttempts: 3, initialBackoffMs: 1 }), letters)
     const at = Date.now()
     const response = await withCallOptions(
       { idempotencyKey: 'key-7', labels: { tenant: 'acme' }, orderingKey: 'contact-1' },
@@ -273,7 +280,7 @@ describe('what is captured', () => {
       )
       return true
     }
-    const stack = agent.compose(failing, retry({ maxAttempts: 3, initialBackoffMs: 1 }), letters)
+    const stack = compose(failing, retry({ maxAttempts: 3, initialBackoffMs: 1 }), letters)
     await expect(fetch(provider.url, via(stack, { method: 'PUT', body: 'x' }))).rejects.toThrow()
     const entry = await captured()
     expect(entry.delivery).toBe(delivery)
@@ -286,7 +293,7 @@ describe('what is captured', () => {
       retry: false,
       circuitBreaker: { failureThreshold: 1, timeoutMs: 60_000, maxWaitMs: 0 },
     })
-    const dispatcher = agent.compose(stack)
+    const dispatcher = compose(stack)
     await fetch(provider.url, via(dispatcher))
     const error = (await fetch(provider.url, via(dispatcher, { method: 'POST', body: 'order' })).catch(
       (cause: unknown) => cause,
@@ -310,19 +317,17 @@ describe('what is captured', () => {
   it('captures the total timeout as deadline, and an unsafe failure as not retryable', async () => {
     provider.replies = [silence]
     const slow = resilience({ totalTimeoutMs: 60 })
-    await expect(fetch(provider.url, via(agent.compose(slow)))).rejects.toThrow()
+    await expect(fetch(provider.url, via(compose(slow)))).rejects.toThrow()
     await expect.poll(async () => (await slow.deadLetters.list()).items[0]?.reason).toBe('deadline')
     provider.replies = [reset]
     const unsafe = resilience()
-    await expect(
-      fetch(provider.url, via(agent.compose(unsafe), { method: 'POST', body: 'x' })),
-    ).rejects.toThrow()
+    await expect(fetch(provider.url, via(compose(unsafe), { method: 'POST', body: 'x' }))).rejects.toThrow()
     await expect.poll(async () => (await unsafe.deadLetters.list()).items[0]?.reason).toBe('not-repeatable')
     await Promise.all([slow.close(), unsafe.close()])
   })
 
   it('does not capture success, other 4xx, cancellations, or a success whose body breaks', async () => {
-    const dispatcher = agent.compose(letters)
+    const dispatcher = compose(letters)
     provider.replies = [ok, status(404), status(422)]
     for (let i = 0; i < 3; i++) await (await fetch(provider.url, via(dispatcher))).text()
     provider.replies = [silence]
@@ -340,16 +345,29 @@ describe('what is captured', () => {
   })
 
   it('does not capture a call that says so, and captures what the hook wants', async () => {
-    await withCallOptions({ deadLetter: false }, () => fetch(provider.url, via(agent.compose(letters))))
+    await withCallOptions({ deadLetter: false }, () => fetch(provider.url, via(compose(letters))))
     await nothingCaptured()
     provider.replies = [status(503), status(404), status(503)]
     const chosen = deadLetter({
       capture: (outcome, byDefault) =>
         !byDefault && outcome.kind === 'response' && outcome.statusCode === 404,
     })
-    for (let i = 0; i < 2; i++) await fetch(provider.url, via(agent.compose(chosen)))
+    for (let i = 0; i < 2; i++) await fetch(provider.url, via(compose(chosen)))
     expect((await captured(chosen)).response!.statusCode).toBe(404)
     await chosen.close()
+  })
+
+  it('captures a success too, where the hook wants it or `classify` says that it is none', async () => {
+    provider.start([status(200)])
+    const all = deadLetter({ capture: () => true })
+    await (await fetch(provider.url, via(compose(all)))).text()
+    expect((await captured(all)).response!.statusCode).toBe(200)
+    await all.close()
+    const stack = resilience({ classify: () => ({ kind: 'transient' }), retry: false })
+    await (await fetch(provider.url, via(compose(stack)))).text()
+    const { items } = await stack.deadLetters.list()
+    expect(items).toMatchObject([{ response: { statusCode: 200 } }])
+    await stack.close()
   })
 
   it('goes by the default when the hook throws', async () => {
@@ -361,7 +379,7 @@ describe('what is captured', () => {
       },
       logger: { info: log, warn: log, error: log },
     })
-    expect((await fetch(provider.url, via(agent.compose(chosen)))).status).toBe(503)
+    expect((await fetch(provider.url, via(compose(chosen)))).status).toBe(503)
     await captured(chosen)
     expect(logged).toEqual(expect.arrayContaining([expect.objectContaining({ hook: 'capture' })]))
     await chosen.close()
@@ -370,22 +388,28 @@ describe('what is captured', () => {
   it('keeps the start of a long response, which the caller gets whole', async () => {
     const long = 'y'.repeat(100_000)
     provider.replies = [status(500, { 'content-type': 'text/plain' }, long)]
-    const response = await fetch(provider.url, via(agent.compose(letters)))
+    const response = await fetch(provider.url, via(compose(letters)))
     expect(await response.text()).toBe(long)
     const entry = await captured()
     expect(entry.response).toMatchObject({ body: long.slice(0, 8192), truncated: true })
   })
 
+  it('keeps a short response whole', async () => {
+    const response = await fetch(provider.url, via(compose(letters)))
+    await response.text()
+    expect((await captured()).response!.truncated).toBeUndefined()
+  })
+
   it('does not wait for a response body that never ends', async () => {
     provider.replies = [(_request, response): void => void response.writeHead(503).write('still coming')]
-    const response = await fetch(provider.url, via(agent.compose(letters)))
+    const response = await fetch(provider.url, via(compose(letters)))
     expect((await captured()).response).toMatchObject({ body: 'still coming', truncated: true })
     await response.body!.cancel()
   })
 
   it('captures nothing after close, and calls go on', async () => {
     await letters.close()
-    expect((await fetch(provider.url, via(agent.compose(letters)))).status).toBe(503)
+    expect((await fetch(provider.url, via(compose(letters)))).status).toBe(503)
     expect((await letters.deadLetters.list()).items).toEqual([])
   })
 
@@ -395,9 +419,7 @@ describe('what is captured', () => {
       queueMicrotask(() => handler.onResponseError?.(undefined as never, shared))
       return true
     }
-    await expect(request('http://crm.test', { dispatcher: agent.compose(failing, letters) })).rejects.toBe(
-      shared,
-    )
+    await expect(request('http://crm.test', { dispatcher: compose(failing, letters) })).rejects.toBe(shared)
     await captured()
     expect(Object.keys(shared)).toEqual(['code'])
   })

@@ -2,6 +2,7 @@ import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { resilience } from '../../../src/index.ts'
 import { checkCallerTimeout, timeoutSenders } from '../../support/calls/caller-timeout.ts'
+import { placements } from '../../support/calls/placements.ts'
 import { type Provider, silence, startProvider, status } from '../../support/calls/provider.ts'
 import { via } from '../../support/calls/via.ts'
 
@@ -46,10 +47,10 @@ describe('AbortSignal.timeout() of the caller', () => {
     await dispatcher.close()
   })
 
-  it('captures a call that it ends between two attempts, with what was known of it', async () => {
+  it.each(placements)('captures a call that it ends between two attempts, %s', async (_where, above) => {
     provider.start([status(503)])
     const stack = resilience({ retry: { initialBackoffMs: 60_000, jitter: 'none' } })
-    const dispatcher = new Agent().compose(stack)
+    const dispatcher = new Agent().compose(stack, ...above)
     const sent = fetch(provider.url, via(dispatcher, { signal: AbortSignal.timeout(1_500) }))
     await expect(sent).rejects.toMatchObject({ name: 'TimeoutError' })
     const { items } = await stack.deadLetters.list()

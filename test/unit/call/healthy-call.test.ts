@@ -31,18 +31,18 @@ interface Guarded {
 }
 
 const stacks: Record<string, Guarded> = {
-  'the standard stack': { make: () => resilience(), mostBytes: 1_200 },
+  'the standard stack': { make: () => resilience(), mostBytes: 1_050 },
   'the stack on a store that is handed in': {
     make: () => resilience({ store: memoryStore() }),
-    mostBytes: 1_200,
+    mostBytes: 1_050,
   },
   'the stack with a limit': {
     make: () => resilience({ rateLimit: { limits: [{ limit: 1e9, intervalMs: 60_000 }] } }),
-    mostBytes: 1_300,
+    mostBytes: 1_150,
   },
   'the stack with both timeouts': {
     make: () => resilience({ attemptTimeoutMs: 10_000, totalTimeoutMs: 30_000 }),
-    mostBytes: 1_200,
+    mostBytes: 1_050,
   },
 }
 
