@@ -3,6 +3,7 @@ import { notReplayable, notReplayableReason } from '../../dead-letter/record/not
 import type { DeadLetter, DeadLetterError } from '../../dead-letter/record/record.ts'
 import { bytesText } from '../../operations/bytes-text.ts'
 import { TOO_LARGE_TO_SHOW } from '../../operations/entries/shown-entry.ts'
+import { dueInText } from './due-text.ts'
 import { fieldLines, tableLines } from './table.ts'
 import { ageText, durationText, timeText } from './time-text.ts'
 
@@ -94,9 +95,10 @@ const deliveryText = {
   responded: 'the server answered',
 } as const
 
-function dueText({ status, dueAt }: DeadLetter, now: number): string | undefined {
-  if (status !== 'pending') return undefined
-  return dueAt <= now ? 'now' : `in ${durationText(dueAt - now)} (${timeText(dueAt)})`
+function dueText(entry: DeadLetter, now: number): string | undefined {
+  if (entry.status !== 'pending') return undefined
+  const wait = dueInText(entry, now)
+  return wait === undefined ? 'now' : `${wait} (${timeText(entry.dueAt)})`
 }
 
 function section(title: string): string[] {

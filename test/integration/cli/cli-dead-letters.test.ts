@@ -87,6 +87,24 @@ describe('list, show and stats', () => {
     expect(limited.stderr).toContain('There are more')
   })
 
+  it('shows how long until an entry is due, and nothing where it is due now or waits for a person', async () => {
+    const notBefore = Date.now() + 7_200_000
+    const [now = '', person = ''] = await add(
+      makeRecord(),
+      makeRecord({ notBefore, replayable: false, notReplayableReason: 'body-too-large' }),
+    )
+    const titles = async (): Promise<string> => (await cli(['dl', 'list'])).stdout.split('\n')[0]!
+    expect(await titles()).not.toContain('DUE')
+    const [later = ''] = await add(makeRecord({ notBefore }))
+    const { stdout } = await cli(['dl', 'list'])
+    expect(await titles()).toMatch(/ STATUS +DUE +REASON /)
+    expect(stdout).toMatch(new RegExp(`^${later} .* pending +in (?:1h 59m|2h) +exhausted `, 'm'))
+    expect(stdout).toMatch(new RegExp(`^${now} .* pending +exhausted `, 'm'))
+    expect(stdout).toMatch(new RegExp(`^${person} .* quarantined +exhausted `, 'm'))
+    const json = await cli(['dl', 'list', '--json'])
+    expect(json.json().find(({ id }) => id === later)).toMatchObject({ dueAt: notBefore })
+  })
+
   it('shows an entry whole, and saves its body byte for byte', async () => {
     const body = Buffer.from([0, 255, 10, 13, 27])
     const [id = ''] = await add(makeRecord({ request: { body } }))

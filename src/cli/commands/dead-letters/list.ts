@@ -7,6 +7,7 @@ import { shownEntry } from '../../../operations/entries/shown-entry.ts'
 import { addFilterOptions, type FilterOptions, filterOf, integerOf } from '../../arguments/filter-options.ts'
 import { addStoreOptions, type CommonOptions } from '../../arguments/store-options.ts'
 import type { CommandContext } from '../../command-context.ts'
+import { dueInText } from '../../terminal/due-text.ts'
 import { type Column, cutTo, tableLines } from '../../terminal/table.ts'
 import { ageText } from '../../terminal/time-text.ts'
 
@@ -16,8 +17,9 @@ interface ListOptions extends CommonOptions, FilterOptions {
 
 const examples = `
 STATUS: pending waits to be replayed; leased and sending are held by a replayer; in-doubt may have arrived and must not
-arrive twice; quarantined is not sent by itself. The last two wait for a person, and NOTE says why. REASON: why the call
-ended. CODE: the status of its answer, or its error.
+arrive twice; quarantined is not sent by itself. The last two wait for a person, and NOTE says why. DUE: in how long a
+replay takes a pending entry by itself; empty where that is now. REASON: why the call ended. CODE: the
+status of its answer, or its error.
 
 Examples:
   $ undici-resilience dead-letters list --status pending --from 2h
@@ -32,12 +34,16 @@ function noteOf({ note = '' }: DeadLetter): string {
   return cutTo(note, NOTE_CHARS)
 }
 
-function entryColumns(now: number, notes: boolean): Column<DeadLetter>[] {
+/** Columns for what no entry has are left out. */
+function entryColumns(rows: readonly DeadLetter[], now: number): Column<DeadLetter>[] {
+  const waits = rows.some((row) => dueInText(row, now) !== undefined)
+  const notes = rows.some(({ note }) => note !== undefined)
   return [
     { title: 'ID', value: ({ id }) => id },
     { title: 'AGE', value: ({ timestamp }) => ageText(timestamp, now), align: 'right' },
     { title: 'INTEGRATION', value: ({ integration }) => integration.slice(0, 24), narrow: 'below' },
     { title: 'STATUS', value: ({ status }) => status },
+    ...(waits ? [{ title: 'DUE', value: (entry: DeadLetter) => dueInText(entry, now) ?? '' }] : []),
     { title: 'REASON', value: ({ reason }) => reason },
     { title: 'CODE', value: (entry) => lastCode(entry).slice(0, 32), narrow: 'below' },
     ...(notes ? [{ title: 'NOTE', value: noteOf, narrow: 'below' } as const] : []),
@@ -73,12 +79,9 @@ export function addListCommand(parent: Command, context: CommandContext): void {
         }
       }
       if (options.json !== true) {
-        const columns = entryColumns(
-          context.now(),
-          rows.some(({ note }) => note !== undefined),
-        )
-        if (rows.length > 0) terminal.lines(tableLines(columns, rows, terminal.width))
-        else terminal.note('No entries.')
+        if (rows.length > 0) {
+          terminal.lines(tableLines(entryColumns(rows, context.now()), rows, terminal.width))
+        } else terminal.note('No entries.')
       }
       if (count > options.limit) terminal.note(`There are more: --limit is ${options.limit}.`)
     })
