@@ -66,7 +66,7 @@ for (const name of modules) {
   const target = name.replace(/\.js$/, '.cjs')
   writeFileSync(
     join(dist, target),
-    `${output.code.trimEnd()}\n//# sourceMappingURL=${target.replace(/^.*\//, '')}.map\n`,
+    `${withPlainExports(output.code, target)}//# sourceMappingURL=${target.replace(/^.*\//, '')}.map\n`,
   )
   writeFileSync(join(dist, `${target}.map`), output.map)
   rmSync(map)
@@ -88,6 +88,29 @@ for (const name of declarations) {
   if (entries.has(name.replace(/\.d\.ts$/, '.js'))) {
     writeFileSync(path, `export * from './${target.replace(/^.*\//, '').replace(/\.d\.cts$/, '.cjs')}'\n`)
   } else rmSync(path)
+}
+
+/**
+ * esbuild makes each export a getter behind a getter, for the sake of exports that change; ours never do. A healthy call
+ * uses some ten of them, and V8 spends on them what it would inline of the call itself. So they are plain properties, set
+ * when all is made. The lines stay where they are, and the source map true.
+ */
+function withPlainExports(code: string, name: string): string {
+  const getters =
+    /((?:^var __\w+ = [^]*?;\n)+)^var (\w+) = \{\};\n__export\(\2, \{\n([^]*?)\n\}\);\nmodule\.exports = __toCommonJS\(\2\);\n/m
+  const found = getters.exec(code)
+  if (found === null) throw new Error(`${name}: esbuild writes exports in another way than commonjs.ts knows`)
+  const [all, helpers, , list] = found as unknown as [string, string, string, string]
+  const exported = list.split('\n').map((line) => {
+    const getter = /^ {2}(\w+): \(\) => ([\w.]+),?$/.exec(line)
+    if (getter === null) throw new Error(`${name}: unknown export: ${line}`)
+    return `exports.${getter[1]} = ${getter[2]};\n`
+  })
+  const rest = code.slice(found.index + all.length).replace(/^\/\/ Annotate the CommonJS[^]*/m, '')
+  const kept = rest.includes('__toESM(') ? helpers : ''
+  const blank = '\n'.repeat(all.split('\n').length - kept.split('\n').length - 1)
+  const mark = 'Object.defineProperty(exports, "__esModule", { value: true });\n'
+  return `${code.slice(0, found.index)}${kept}${mark}${blank}${rest.trimEnd()}\n${exported.join('')}`
 }
 
 /** Code that names no source map. */

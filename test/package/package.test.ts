@@ -147,6 +147,26 @@ describe('the published package', () => {
     expect(JSON.parse(stdout)).toMatchObject({ total: 0 })
   })
 
+  it('has plain exports, behind which no call goes through a getter, and lines that lead to the source', async () => {
+    const { stdout } = await run(
+      process.execPath,
+      [
+        '--enable-source-maps',
+        '-e',
+        `const entry = require('undici-resilience')
+         const modules = Object.values(require.cache).filter(({ id }) => id.includes('undici-resilience'))
+         const all = modules.flatMap(({ exports }) => Object.values(Object.getOwnPropertyDescriptors(exports)))
+         console.log(all.length > 100 && all.every(({ value }) => value !== undefined))
+         try { entry.retry({ maxAttempts: -1 }) } catch (error) { console.log(error.stack) }`,
+      ],
+      { cwd: application },
+    )
+    expect(stdout).toMatch(/^true\n/)
+    const [, file, line] = /at checkNumber \(.*\/(src\/\w+\.ts):(\d+):/.exec(stdout)!
+    const source = await readFile(join(root, file!), 'utf8')
+    expect(source.split('\n')[Number(line) - 1]).toContain('throw')
+  })
+
   it('can be required, and gives the same classes as an import', async () => {
     const { stdout } = await node(`
       import { createRequire } from 'node:module'
