@@ -11,6 +11,10 @@ interface ListOptions extends CommonOptions {
 }
 
 const examples = `
+STATE: closed, open or half-open; isolated or forced-closed is what an operator said, until reset. FOR: how long it has
+been so. PROBES IN: how long until an open circuit lets a call through, to see whether the provider is back. TRIPS: how
+often it has opened in a row, each time for twice as long as before, up to maxTimeoutMs. KEY: the origin, and where there
+is a circuit for each credential, a hash of it behind #.
 A key with characters that names in the store cannot hold is shown as sha256-..., and can be used as it is shown.
 The counts of a circuit's window are known to the processes that use it.
 

@@ -9,7 +9,10 @@ export function addCircuitWatchCommand(parent: Command, context: CommandContext)
   const command = parent
     .command('watch')
     .description('Print the circuits, and every transition as it happens in any process.')
-    .addHelpText('after', '\nEnds with Ctrl-C.\n\nExample:\n  $ undici-resilience circuits watch --json\n')
+    .addHelpText(
+      'after',
+      '\nEnds with Ctrl-C. The words are those of circuits list: see its --help.\n\nExample:\n  $ undici-resilience circuits watch --json\n',
+    )
   addStoreOptions(command, 'one circuit per line as JSON')
   command.action(async (options: CommonOptions) => {
     const { terminal, signal } = context

@@ -7,6 +7,18 @@ import type { CommandContext } from '../../command-context.ts'
 import { type Column, tableLines } from '../../terminal/table.ts'
 import { durationOf, durationText, timeText } from '../../terminal/time-text.ts'
 
+const listHelp = `
+LIMIT: units per interval, of requests where calls have no cost of their own. USED: units of it that are used up at this
+moment, as far as processes have reported them. HELD: units that processes have taken ahead, so that their calls need not
+ask the store one by one; nobody else can use them. WAITING: units that calls wait for, in all processes. PROCESSES: how
+many use the limit. COOL-DOWN: for how long no call of the key goes, since the provider or an operator said so. KEY: the
+origin, and behind # a hash of the credentials.
+A line with a cool-down alone has - for the rest.
+
+Example:
+  $ undici-resilience limits list --store redis://127.0.0.1:6379
+`
+
 const columns: Column<ListedLimit>[] = [
   { title: 'LIMIT', value: limitText, align: 'right' },
   { title: 'USED', value: ({ used }) => countText(used), align: 'right' },
@@ -43,7 +55,7 @@ function addList(group: Command, context: CommandContext): void {
   const command = group
     .command('list')
     .description('List the limits of all processes, and the keys that no process sends calls of for a while.')
-    .addHelpText('after', '\nExample:\n  $ undici-resilience limits list --store redis://127.0.0.1:6379\n')
+    .addHelpText('after', listHelp)
   addStoreOptions(command, 'one limit or cool-down per line as JSON')
   command.action(async (options: CommonOptions) => {
     const { terminal } = context
@@ -60,7 +72,10 @@ function addWatch(group: Command, context: CommandContext): void {
   const command = group
     .command('watch')
     .description('Print the limits and cool-downs, and each that is another a second later.')
-    .addHelpText('after', '\nEnds with Ctrl-C.\n\nExample:\n  $ undici-resilience limits watch --json\n')
+    .addHelpText(
+      'after',
+      '\nEnds with Ctrl-C. The words are those of limits list: see its --help.\n\nExample:\n  $ undici-resilience limits watch --json\n',
+    )
   addStoreOptions(command, 'one limit or cool-down per line as JSON')
   command.action(async (options: CommonOptions) => {
     const { terminal, signal } = context
