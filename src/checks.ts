@@ -82,10 +82,10 @@ export function checkNames<Options, Policy>(
   const rows = checks as Rows
   const check = (path: readonly string[], inner: Rows, given: object): void => {
     for (const name of Object.keys(given)) {
-      if (!Object.hasOwn(inner, name)) throw unknownOption({ factory, path, all: namesOf(rows) }, name)
+      const value = (given as Record<string, unknown>)[name]
+      if (!Object.hasOwn(inner, name)) throw unknownOption({ factory, path, all: namesOf(rows) }, name, value)
       const table = inner[name]?.inner
       if (table === undefined) continue
-      const value = (given as Record<string, unknown>)[name]
       if (value === undefined || (table.orFalse && value === false)) continue
       const below = [...path, name]
       if (!isObject(value)) {

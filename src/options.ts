@@ -190,7 +190,7 @@ export function objectOption(name: string, value: unknown, known: readonly strin
   for (const [key, given] of Object.entries(value)) {
     if (!known.includes(key)) {
       const all = Object.fromEntries(known.map((one) => [one, undefined]))
-      throw unknownOption({ factory: name, path: [], all }, key)
+      throw unknownOption({ factory: name, path: [], all }, key, given)
     }
     if (given === null) throw new TypeError(`\`${key}\` must have a value or be left out, got null`)
   }

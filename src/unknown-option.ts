@@ -1,3 +1,5 @@
+import { limitInWords, wordsAnywhere, wordsInPlace } from './words-of-others.ts'
+
 /** The names that options have at each level: of a leaf `undefined`, of an object of options what is in it. */
 export interface OptionNames {
   readonly [name: string]: OptionNames | undefined
@@ -11,73 +13,52 @@ interface OptionPlace {
   readonly all: OptionNames
 }
 
-/** What other packages, and we once, call an option: ours, of which the first that is known there is meant. */
-const otherWords: Readonly<Record<string, readonly string[]>> = {
-  name: ['integration'],
-  retries: ['retry', 'maxAttempts'],
-  maxRetries: ['maxAttempts'],
-  attempts: ['maxAttempts'],
-  timeout: ['attemptTimeoutMs', 'timeoutMs', 'ms'],
-  timeoutMs: ['attemptTimeoutMs', 'ms'],
-  requestTimeout: ['attemptTimeoutMs'],
-  delay: ['initialBackoffMs'],
-  retryDelay: ['initialBackoffMs'],
-  minTimeout: ['initialBackoffMs'],
-  maxTimeout: ['maxTimeoutMs', 'maxBackoffMs'],
-  factor: ['backoffMultiplier'],
-  shouldRetry: ['isRetryableError'],
-  retryCondition: ['isRetryableError'],
-  breaker: ['circuitBreaker'],
-  circuit: ['circuitBreaker'],
-  resetTimeout: ['timeoutMs'],
-  halfOpenAfter: ['timeoutMs'],
-  errorThresholdPercentage: ['failureRate'],
-  volumeThreshold: ['minimumRequests'],
-  limiter: ['rateLimit'],
-  rateLimiter: ['rateLimit'],
-  throttle: ['rateLimit'],
-  limit: ['limits'],
-  interval: ['intervalMs', 'limits'],
-  intervalMs: ['limits'],
-  concurrency: ['limit', 'bulkhead'],
-  maxConcurrent: ['limit', 'bulkhead'],
-  dlq: ['deadLetter'],
-  log: ['logger'],
-}
-
-/** What is to be known of an option that was called by another word. */
-const remarks: Readonly<Record<string, string>> = {
-  maxAttempts: ', the first included',
-  limits: ', a list of { limit, intervalMs }',
-  failureRate: ', from 0 to 1',
-}
-
 /**
  * What to say to an option that does not exist: the place where it belongs, or the nearest name, or all names. A typo
- * would be a silent default.
+ * would be a silent default. Of its value only a number is repeated.
  */
-export function unknownOption({ factory, path, all }: OptionPlace, name: string): TypeError {
+export function unknownOption({ factory, path, all }: OptionPlace, name: string, value: unknown): TypeError {
   const known = path.reduce<OptionNames>((names, part) => names[part] ?? {}, all)
-  const ours = Object.hasOwn(otherWords, name) ? otherWords[name]! : []
-  const here = ours.find((one) => Object.hasOwn(known, one))
-  if (here !== undefined) return notKnown(factory, path, name, here, remarks[here])
+  const ours = wordsAnywhere(name)
+  const inPlace = wordsInPlace(name)
+  const remark = (meant: string): string => remarkOn(meant, name, value)
+  const here = [...ours, ...inPlace].find((one) => Object.hasOwn(known, one))
+  if (here !== undefined) return notKnown(factory, path, name, here, remark(here))
   const above = [name, ...ours].find((one) => Object.hasOwn(all, one))
   if (above !== undefined) {
     return new TypeError(
       `${quoted([...path, name])} is not an option here: give \`${above}\` to ${factory}()`,
     )
   }
-  const elsewhere = notHere(name, all, [...path, name])
-  if (elsewhere !== undefined) return elsewhere
+  const same = placesOf(name, all, [])
+  // in a room that somebody has chosen, a word of many meanings is not taken for one of another room
+  const translated = [...ours, ...(path.length === 0 ? inPlace : [])]
+    .map((one) => placesOf(one, all, []))
+    .find((places) => places.length > 0)
+  if (same.length > 0) {
+    const near = same.filter((place) => place[0] === path[0])
+    return notHere([...path, name], near.length > 0 ? near : [...(translated ?? []), ...same], remark)
+  }
   const near = nearestName(name, Object.keys(known))
   if (near !== undefined) return notKnown(factory, path, name, near)
-  for (const one of ours) {
-    const there = notHere(one, all, [...path, name], remarks[one])
-    if (there !== undefined) return there
-  }
+  if (translated !== undefined) return notHere([...path, name], translated, remark)
   return new TypeError(
     `${subject(factory, path)} has no option \`${name}\`; it knows ${Object.keys(known).join(', ')}`,
   )
+}
+
+/** What is to be known of the option that was called by another word, `given`. */
+function remarkOn(meant: string, given: string, value: unknown): string {
+  if (meant !== given && meant === 'limits') {
+    const limit = limitInWords(given, value)
+    return limit === undefined ? ', a list of { limit, intervalMs }' : `, here \`limits: [${limit}]\``
+  }
+  return meant !== given && Object.hasOwn(remarks, meant) ? remarks[meant]! : ''
+}
+
+const remarks: Readonly<Record<string, string>> = {
+  maxAttempts: ', the first included',
+  failureRate: ', from 0 to 1',
 }
 
 function notKnown(
@@ -92,18 +73,17 @@ function notKnown(
   )
 }
 
-/** What to say to `given` where options of the name `meant` stand elsewhere. */
+/** What to say to `given` where what may be meant stands elsewhere. */
 function notHere(
-  meant: string,
-  all: OptionNames,
   given: readonly string[],
-  remark = '',
-): TypeError | undefined {
-  const places = placesOf(meant, all, []).map(quoted)
-  if (places.length === 0) return undefined
-  return new TypeError(
-    `${quoted(given)} is not an option here: did you mean ${places.join(' or ')}${remark}?`,
-  )
+  places: readonly (readonly string[])[],
+  remark: (meant: string) => string,
+): TypeError {
+  const meant = places.map((place) => ({ place: quoted(place), remark: remark(place.at(-1)!) }))
+  const text = meant
+    .map((one, at) => `${one.place}${one.remark}${one.remark !== '' && at < meant.length - 1 ? ',' : ''}`)
+    .join(' or ')
+  return new TypeError(`${quoted(given)} is not an option here: did you mean ${text}?`)
 }
 
 function subject(factory: string, path: readonly string[]): string {

@@ -278,6 +278,126 @@ describe('an option that nobody knows is refused, with the nearest name', () => 
   })
 })
 
+describe('a limit by the words of other packages is refused, with the limit to write', () => {
+  it.each([
+    [{ perSecond: 5 }, '[{ limit: 5, intervalMs: 1000 }]'],
+    [{ requestsPerSecond: 10 }, '[{ limit: 10, intervalMs: 1000 }]'],
+    [{ rps: 3 }, '[{ limit: 3, intervalMs: 1000 }]'],
+    [{ maxRPS: 2 }, '[{ limit: 2, intervalMs: 1000 }]'],
+    [{ perMinute: 100 }, '[{ limit: 100, intervalMs: 60000 }]'],
+    [{ requestsPerHour: 900 }, '[{ limit: 900, intervalMs: 3600000 }]'],
+    // less than one, or no number: what to write is not known
+    [{ perSecond: 0.5 }, '[{ limit, intervalMs: 1000 }]'],
+    [{ perSecond: 'secret' }, '[{ limit, intervalMs: 1000 }]'],
+  ])('rateLimit: %o', async (options, limits) => {
+    const [name = ''] = Object.keys(options)
+    expect(await refusalOf(resilience, { rateLimit: options })).toBe(
+      `\`rateLimit\` has no option \`${name}\`; did you mean \`rateLimit.limits\`, here \`limits: ${limits}\`?`,
+    )
+  })
+
+  it.each(
+    [
+      'max',
+      'maxRequests',
+      'points',
+      'tokensPerInterval',
+      'reservoir',
+      'intervalCap',
+      'capacity',
+      'burst',
+    ].concat(['window', 'windowMs', 'timeWindow', 'duration', 'perMilliseconds', 'ttl', 'minTime', 'rate']),
+  )('rateLimit: { %s }', async (name) => {
+    expect(await refusalOf(resilience, { rateLimit: { [name]: 5 } })).toBe(
+      `\`rateLimit\` has no option \`${name}\`; did you mean \`rateLimit.limits\`, a list of { limit, intervalMs }?`,
+    )
+  })
+
+  it.each([
+    ['max', 'limit'],
+    ['points', 'limit'],
+    ['windowMs', 'intervalMs'],
+    ['duration', 'intervalMs'],
+  ])('rateLimit: { limits: [{ %s }] }', async (name, meant) => {
+    expect(await refusalOf(resilience, { rateLimit: { limits: [{ [name]: 5 }] } })).toBe(
+      `\`rateLimit.limits[0]\` has no option \`${name}\`; did you mean \`${meant}\`?`,
+    )
+  })
+})
+
+describe('a word that other packages use for several things is taken for what it is where it stands', () => {
+  it.each([
+    [
+      resilience,
+      { perSecond: 5 },
+      '`perSecond` is not an option here: did you mean `rateLimit.limits`, here `limits: [{ limit: 5, intervalMs: 1000 }]`, or `retry.budget.perSecond`?',
+    ],
+    [
+      resilience,
+      { retry: { perSecond: 5 } },
+      '`retry.perSecond` is not an option here: did you mean `retry.budget.perSecond`?',
+    ],
+    [
+      resilience,
+      { windowMs: 5 },
+      '`windowMs` is not an option here: did you mean `rateLimit.limits`, a list of { limit, intervalMs }, or `circuitBreaker.windowMs`?',
+    ],
+    [
+      resilience,
+      { points: 5 },
+      '`points` is not an option here: did you mean `rateLimit.limits`, a list of { limit, intervalMs }?',
+    ],
+    [
+      resilience,
+      { retry: { limit: 2 } },
+      '`retry` has no option `limit`; did you mean `retry.maxAttempts`, the first included?',
+    ],
+    [resilience, { bulkhead: { max: 5 } }, '`bulkhead` has no option `max`; did you mean `bulkhead.limit`?'],
+    [
+      resilience,
+      { bulkhead: { maxRequests: 5 } },
+      '`bulkhead` has no option `maxRequests`; did you mean `bulkhead.limit`?',
+    ],
+    [
+      resilience,
+      { rateLimit: { timeout: 5 } },
+      '`rateLimit` has no option `timeout`; did you mean `rateLimit.maxWaitMs`?',
+    ],
+    [
+      resilience,
+      { circuitBreaker: { cooldown: 5 } },
+      '`circuitBreaker` has no option `cooldown`; did you mean `circuitBreaker.timeoutMs`?',
+    ],
+    [
+      resilience,
+      { circuitBreaker: { maxFailures: 5 } },
+      '`circuitBreaker` has no option `maxFailures`; did you mean `circuitBreaker.failureThreshold`?',
+    ],
+    [
+      resilience,
+      { circuitBreaker: { duration: 5 } },
+      '`circuitBreaker` has no option `duration`; did you mean `circuitBreaker.windowMs`?',
+    ],
+    // nobody means the limits of a provider by it there
+    [resilience, { deadLetter: { ttl: 5 } }, /^`deadLetter` has no option `ttl`; it knows /],
+    [resilience, { circuitBreaker: { ttl: 5 } }, /^`circuitBreaker` has no option `ttl`; it knows /],
+    [
+      (o: never) => startReplayer(store.deadLetters, o),
+      { allowedOrigins: ['https://a.test'], perSecond: 5 },
+      '`startReplayer` has no option `perSecond`; did you mean `ratePerSecond`?',
+    ],
+    [
+      (o: never) => startReplayer(store.deadLetters, o),
+      { allowedOrigins: ['https://a.test'], maxConcurrent: 5 },
+      '`startReplayer` has no option `maxConcurrent`; did you mean `concurrency`?',
+    ],
+  ] as const)('%o(%o)', async (make, options, message) => {
+    const said = await refusalOf(make as never, options)
+    if (typeof message === 'string') expect(said).toBe(message)
+    else expect(said).toMatch(message)
+  })
+})
+
 describe('the options of stores and replays are as strict', () => {
   const replayer = (options: never): unknown => startReplayer(store.deadLetters, options)
   it.each([
