@@ -1,19 +1,12 @@
 import { headerValue, type RequestHeaders } from './headers.ts'
-
-/** What a template or `String()` makes of a value that is not there. */
-const nothing = new Set(['undefined', 'null'])
+import { isNothing } from './nothing.ts'
 
 /**
  * Whether a value of an `Idempotency-Key` header, or of a record, is a key: one that is empty, or the word for a missing
  * value, is the same for every request, and would let a provider take a second order for the first.
  */
 export function isIdempotencyKey(value: string | undefined): value is string {
-  return value !== undefined && !/^[\s"]*$/.test(value) && !isWordForNothing(value)
-}
-
-/** Whether somebody meant to send a key and had none. */
-export function isWordForNothing(value: string): boolean {
-  return nothing.has(value.replaceAll('"', '').trim())
+  return value !== undefined && !isNothing(value)
 }
 
 /** The key that a request carries. The one header that is known: what else a provider takes for one is the caller's. */

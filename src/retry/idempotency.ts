@@ -3,7 +3,7 @@ import { idempotencyKeyOption } from '../call/call-options.ts'
 import { type CallRequest, requestOf } from '../call/call-request.ts'
 import type { Call } from '../call/call.ts'
 import { headerValue } from '../http/headers.ts'
-import { isWordForNothing } from '../http/idempotency-key.ts'
+import { isWordForNothing } from '../http/nothing.ts'
 import type { Reporter } from '../telemetry/reporter.ts'
 import type { RetryPolicy } from './options.ts'
 

@@ -54,7 +54,8 @@ export interface ReplayOptions {
   circuits?: ReplayCircuits | undefined
   /**
    * The credentials for an entry, attached after its origin was checked: headers, or `{ headers, query }`. Never stored.
-   * Default: none; an entry whose call had some is then not sent (`missingHeaders`).
+   * Default: none; an entry whose call had some is then not sent (`missingHeaders`), as with one that is empty, or was made
+   * of a value that is not there: `Bearer undefined`.
    */
   credentials?: ((record: DeadLetter) => ReplayCredentials | Promise<ReplayCredentials>) | undefined
   /** Which entries; evaluated in the store. Default: all that are due. */

@@ -1,7 +1,8 @@
 import { originOf, type DeadLetter } from '../../dead-letter/record/record.ts'
-import { isTransportHeader } from '../../dead-letter/record/redaction/headers.ts'
+import { isCredentialHeader, isTransportHeader } from '../../dead-letter/record/redaction/headers.ts'
 import { type ReplayCredentials, splitCredentials } from '../../dead-letter/replay/entry/request.ts'
 import type { ReplayOptions } from '../../dead-letter/replay/options.ts'
+import { isNoCredential } from '../../http/secrets/no-credential.ts'
 import { headerFault } from '../../http/sendable-request.ts'
 import { checkOrigin } from '../checked-origin.ts'
 import { InputError } from '../operation-error.ts'
@@ -28,6 +29,9 @@ export function checkOriginHeader(
   if (fault !== undefined) throw new InputError(input, `cannot be sent: the header ${fault}`)
   if (isTransportHeader(name)) {
     throw new InputError(input, `has the header "${name}": it is made by the client`)
+  }
+  if (isCredentialHeader(name) && isNoCredential(value)) {
+    throw new InputError(input, `has the header "${name}" with no credential in it`)
   }
   if (!allowedOrigins.includes(origin)) {
     throw new InputError(input, `names ${origin}, to which nothing is allowed to go`)

@@ -56,6 +56,7 @@ describe('a call that had a credential', () => {
     ['none is given for its origin', { credentials: () => ({}) }],
     ['another one is given', { credentials: () => ({ 'x-api-key': 'k' }) }],
     ['it is empty', { credentials: () => ({ authorization: '' }) }],
+    ['its token is not there', { credentials: () => ({ authorization: 'Bearer undefined' }) }],
     ['it is only rehearsed', { dryRun: true }],
   ])('is not sent again where %s, waits, and uses up no replay', async (_what, more) => {
     expect(await replay(more)).toMatchObject(refused)
@@ -77,8 +78,11 @@ describe('a call that had a credential', () => {
     expect(await replay({ credentials })).toMatchObject({ outcome: 'done', reason: 'already-gone' })
   })
 
-  it('is sent without where `missingHeaders` says so: then a 404 is no proof', async () => {
-    expect(await replay({ missingHeaders: 'send' })).toMatchObject({
+  it.each([
+    ['without', {}],
+    ['with the word for none', { credentials: () => ({ authorization: 'Bearer undefined' }) }],
+  ])('is sent %s where `missingHeaders` says so: then a 404 is no proof', async (_what, more) => {
+    expect(await replay({ missingHeaders: 'send', ...more })).toMatchObject({
       outcome: 'quarantined',
       statusCode: 404,
     })
@@ -123,9 +127,10 @@ it('sends no `[redacted]` for a query value, though the record does not say that
     outcome: 'refused',
     message: expect.stringContaining('the query parameter "api_key" was not kept') as string,
   })
-  expect(await replay({ ids: [copy.id], credentials: () => ({ query: { api_key: '' } }) })).toMatchObject({
-    outcome: 'refused',
-  })
+  for (const nothing of ['', 'undefined', 'null']) {
+    const credentials = (): { query: Record<string, string> } => ({ query: { api_key: nothing } })
+    expect(await replay({ ids: [copy.id], credentials }), nothing).toMatchObject({ outcome: 'refused' })
+  }
   provider.replies = [status(200)]
   await replay({ ids: [copy.id], credentials: () => ({ query: { api_key: 's' } }) })
   expect(provider.received.at(-1)!.url).toBe('/x?api_key=s&n=2')

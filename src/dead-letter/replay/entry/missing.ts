@@ -1,3 +1,4 @@
+import { isNoCredential } from '../../../http/secrets/no-credential.ts'
 import { isDispensable } from '../../record/kept-headers.ts'
 import type { DeadLetter } from '../../record/record.ts'
 import { isCredentialHeader } from '../../record/redaction/headers.ts'
@@ -8,6 +9,8 @@ type Headers = Readonly<Record<string, string | readonly string[]>>
 interface Missing {
   /** Headers that hold a credential: never kept, nor sealed. */
   readonly credentials: readonly string[]
+  /** Those of `credentials` that are given, with nothing in them. */
+  readonly empty: readonly string[]
   /** Other headers that were not kept. */
   readonly headers: readonly string[]
   /** Kept, with characters that cannot be sent. */
@@ -25,23 +28,33 @@ export function missingOf(
   { unsendable, query }: Pick<Missing, 'unsendable' | 'query'>,
 ): Missing {
   const lost = omittedHeaders.filter((name) => !isGiven(name, headers) && !isDispensable(name))
+  const credentials = lost.filter(isCredentialHeader)
   return {
-    credentials: lost.filter(isCredentialHeader),
+    credentials,
+    empty: credentials.filter((name) => name in headers),
     headers: lost.filter((name) => !isCredentialHeader(name)),
     unsendable: unsendable.filter((name) => !(name in headers)),
     query,
   }
 }
 
-/** An empty credential is none: a variable of the environment that is not set. */
+/** A credential with nothing in it is none: a variable of the environment that is not set. */
 function isGiven(name: string, headers: Headers): boolean {
-  return name in headers && !(isCredentialHeader(name) && headers[name] === '')
+  const value = headers[name]
+  return value !== undefined && !(isCredentialHeader(name) && [value].flat().every(isNoCredential))
 }
 
 /** All that is missing in one sentence, so that nobody learns of it one replay after the other; `undefined` for nothing. */
-export function missingText({ credentials, headers, unsendable, query }: Missing): string | undefined {
+export function missingText({ credentials, empty, headers, unsendable, query }: Missing): string | undefined {
+  const absent = credentials.filter((name) => !empty.includes(name))
   const parts = [
-    listed(credentials, 'the credential', 'of the call is never kept', 'of the call are never kept'),
+    listed(absent, 'the credential', 'of the call is never kept', 'of the call are never kept'),
+    listed(
+      empty,
+      'the credential',
+      'of the call was given with nothing in it',
+      'of the call were given with nothing in them',
+    ),
     listed(headers, 'the header', 'was not kept', 'were not kept'),
     listed(unsendable, 'the header', 'cannot be sent as it was kept', 'cannot be sent as they were kept'),
     listed(query, 'the query parameter', 'was not kept', 'were not kept'),

@@ -1,4 +1,6 @@
+import { isWordForNothing } from '../../../http/nothing.ts'
 import { isPathRedacted, REDACTED } from '../../../http/secrets/redacted-url.ts'
+import { isSecretName } from '../../../http/secrets/secret-names.ts'
 import { bodyFault, headerFault, isLatin1, methodFault, urlFault } from '../../../http/sendable-request.ts'
 import { type DeadLetter, idempotencyKeyOf } from '../../record/record.ts'
 import { isCredentialHeader, isTransportHeader } from '../../record/redaction/headers.ts'
@@ -106,7 +108,7 @@ export function replayRequest(
   return { url, method: entry.request.method, headers, body: checkedBody(entry, sealed), lacks }
 }
 
-const noHeaders = { credentials: [], headers: [], unsendable: [] }
+const noHeaders = { credentials: [], empty: [], headers: [], unsendable: [] }
 
 /** Both forms of credentials as one. */
 export function splitCredentials(credentials: ReplayCredentials): {
@@ -157,7 +159,8 @@ function withQuery(url: URL, query: Readonly<Record<string, string>>): string[] 
       const name = part.slice(0, equals)
       if (equals === -1 || part.slice(equals + 1) !== REDACTED) return part
       const value = Object.hasOwn(query, name) ? query[name]! : ''
-      if (value === '') missing.add(name)
+      // a parameter that is no secret by its name, but by `redact`, may have the word for its value
+      if (value === '' || (isSecretName(name, 'url') && isWordForNothing(value))) missing.add(name)
       return `${name}=${encodeURIComponent(value)}`
     })
   url.search = parts.join('')

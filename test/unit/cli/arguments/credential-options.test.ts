@@ -4,7 +4,12 @@ import { initialState } from '../../../../src/dead-letter/store/lifecycle.ts'
 import { makeRecord } from '../../../../src/testing/contracts/records.ts'
 
 const ORIGIN = 'https://api.example.com'
-const environment = { AUTH: 'Bearer hunter2', BAD: 'hunter2\r\nx: y', EMPTY: '' }
+const environment = {
+  AUTH: 'Bearer hunter2',
+  BAD: 'hunter2\r\nx: y',
+  EMPTY: '',
+  NO_TOKEN: 'Bearer undefined',
+}
 
 it('takes the value of a header from the environment', async () => {
   const { credentials } = await credentialsOf(
@@ -23,6 +28,7 @@ it.each([
   [`${ORIGIN}/path=a:AUTH`, /must be an origin/],
   [`${ORIGIN}=a:NONE`, /has no NONE/],
   [`${ORIGIN}=a:EMPTY`, /has no EMPTY/],
+  [`${ORIGIN}=authorization:NO_TOKEN`, /the header "authorization" with no credential in it/],
   [`${ORIGIN}=a:BAD`, /control character/],
   [`${ORIGIN}=host:AUTH`, /made by the client/],
   ['https://b.example=authorization:AUTH', /nothing is allowed to go/],

@@ -39,6 +39,25 @@ describe('checkOriginHeader', () => {
   })
 })
 
+describe('checkOriginHeader of a value that was not there', () => {
+  const check = (header: string, value: string): unknown =>
+    checkOriginHeader('env', { origin: ORIGIN, header, value }, [ORIGIN])
+
+  it.each([
+    ['authorization', 'Bearer undefined'],
+    ['Authorization', 'Bearer '],
+    ['x-api-key', 'null'],
+  ])('refuses %s: %s', (header, value) => {
+    expect(() => check(header, value)).toThrow(
+      `\`env\` has the header "${header.toLowerCase()}" with no credential in it`,
+    )
+  })
+
+  it('takes another header that says null', () => {
+    expect(check('x-tenant', 'null')).toMatchObject({ value: 'null' })
+  })
+})
+
 describe('withOriginHeaders', () => {
   const header = { origin: ORIGIN, header: 'authorization', value: 'Bearer env' }
 

@@ -21,6 +21,27 @@ describe('what a call had and its replay has not', () => {
     })
   })
 
+  it.each([
+    ['authorization', 'Bearer undefined'],
+    ['authorization', 'Bearer null'],
+    ['authorization', 'Bearer '],
+    ['authorization', 'Basic '],
+    ['x-api-key', 'undefined'],
+  ])('is %s, where %j is given: a word for a value that was not there', (name, value) => {
+    const call = entry({ request: { omittedHeaders: [name] } })
+    const missing = missingOf(call, { [name]: value }, nothingElse)
+    expect(missing).toMatchObject({ credentials: [name] })
+    expect(missingText(missing)).toBe(
+      `the credential "${name}" of the call was given with nothing in it: give it in \`credentials\`, or say ` +
+        "`missingHeaders: 'send'` where the dispatcher adds it",
+    )
+  })
+
+  it('is not another header that says null', () => {
+    const call = entry({ request: { omittedHeaders: ['x-tenant'] } })
+    expect(missingText(missingOf(call, { 'x-tenant': 'null' }, nothingElse))).toBeUndefined()
+  })
+
   it('is not what belongs to an attempt: a trace', () => {
     const call = entry({ request: { omittedHeaders: ['baggage', 'x-b3-traceid'] } })
     expect(missingText(missingOf(call, {}, nothingElse))).toBeUndefined()
@@ -41,6 +62,6 @@ describe('what a call had and its replay has not', () => {
       'the query parameter "sig" was not kept: give it in `credentials` as `query`, or seal',
     ],
   ])('is said with the ways to give it: %j', (missing, text) => {
-    expect(missingText({ credentials: [], headers: [], ...nothingElse, ...missing })).toBe(text)
+    expect(missingText({ credentials: [], empty: [], headers: [], ...nothingElse, ...missing })).toBe(text)
   })
 })
