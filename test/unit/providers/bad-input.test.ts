@@ -60,6 +60,12 @@ describe.each(clients)('%s', (name, make, good, credential) => {
     }
   })
 
+  it.each(['undefined', 'null'])('refuses the credential %j: a variable that is not set', (word) => {
+    expect(refused(make, { ...good, [credential]: word })).toEqual(
+      new TypeError(`\`${credential}\` must be a credential, got the word "${word}": is a variable not set?`),
+    )
+  })
+
   it('refuses a credential that no header can carry, without quoting it', () => {
     const error = refused(make, { ...good, [credential]: 'secret-value\r\n' })
     expect(error).toBeInstanceOf(RangeError)

@@ -1,5 +1,8 @@
+import { isWordForNothing } from '../../../http/nothing.ts'
+
 /**
- * A credential as it may stand in a header. Unlike the checks in `src/options.ts` the messages never quote the value.
+ * A credential as it may stand in a header. Unlike the checks in `src/options.ts` the messages never quote the value,
+ * but for the word that a template makes of none.
  *
  * @throws TypeError when it is missing or not a string, RangeError when it cannot be sent
  */
@@ -7,6 +10,9 @@ export function credentialOption(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') {
     const got = value === '' ? 'an empty string' : value === null ? 'null' : typeof value
     throw new TypeError(`\`${name}\` must be a non-empty string, got ${got}`)
+  }
+  if (isWordForNothing(value)) {
+    throw new TypeError(`\`${name}\` must be a credential, got the word "${value}": is a variable not set?`)
   }
   if (!/^[\x21-\x7e]+$/.test(value)) {
     throw new RangeError(
