@@ -208,9 +208,9 @@ export abstract class Call extends AsyncResource {
     )
   }
 
-  /** Captures it further below, and hears of timeouts too; of several the outermost, which is there first. */
+  /** Captures it further below, and hears of timeouts unless the front desk has a captor; of several the first made. */
   captureBelow(captor: Pick<Capturing, 'abandoned'>): void {
-    this.own.captorBelow ??= captor
+    if (this.captor === undefined) this.own.captorBelow ??= captor
   }
 
   /** The body that its record holds, whatever an interceptor below makes of the options. */

@@ -42,6 +42,8 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
   #answered = false
   /** A record of the failure is made: the caller has its error, or gets it now. Nothing else is let through. */
   #captured = false
+  /** Its error waits for the rest of the request body. */
+  #heldBack = false
   /** The response broke after its headers. */
   #broken = false
   #snapshot: ResponseSnapshot | undefined
@@ -138,7 +140,8 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
 
   abandoned(reason: Error): boolean {
     const call = this.#call
-    if (this.#captured) return true
+    // what was handed on before may have been the failure of an attempt, where a retry is above
+    if (this.#captured) return this.#heldBack
     if (this.#answered || call.finished) return false
     call.runInAsyncScope(this.#failed, this, null, reason, false, false)
     return true
@@ -168,10 +171,13 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
       capture.record(reading)
       return
     }
+    this.#heldBack = true
     // queued at once, as being made: `close` waits for it
     capture.record(
       reading.then((body) => {
-        if (call.cancelled || call.finished) return undefined
+        this.#heldBack = false
+        // `cancelled` alone says too little: a body that failed meanwhile sets it, and its caller still waits
+        if (call.finished) return undefined
         try {
           this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
         } catch (failure) {

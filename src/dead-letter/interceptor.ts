@@ -122,7 +122,7 @@ export function deadLetterInterceptor(
     if (urlRules !== undefined) call.redactUrlBy(urlRules)
     if (call.scope?.deadLetter === false || !queue.open) return next(attempt, callOptions, handler)
     const recorded = call.recordUpTo(callOptions, policy.maxBodyBytes)
-    if (call.captor === undefined && (call as unknown) === handler) {
+    if (call.captor === undefined && (call as unknown) === handler && !call.finished) {
       call.captor = captor
       call.bodyToCapture = recorded.body
       underWay.began()

@@ -219,7 +219,6 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Controller, error: Error): void {
-    if (this.finished) return
     if (this.captor !== undefined) this.#captures(this.captor)
     const capturing = this.facts?.capturing
     if (capturing === undefined) this.deliverError(error)
