@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
 import type { CancelHook } from '../call/cancel-hook.ts'
+import { isHeldBack } from '../call/line/held-back.ts'
 import { type TimeLimit, timeoutError } from '../call/time-limit.ts'
 import type { IntegrationErrorContext, RequestTimeoutError } from '../errors.ts'
 import { errorOutcome, responseOutcome } from '../http/outcome.ts'
@@ -232,7 +233,8 @@ export class CircuitHandler implements Dispatcher.DispatchHandler, ProbeOwner, D
     const outcome = errorOutcome(error, this.#attempt.started || this.#result !== undefined)
     const aborted =
       error?.name === 'AbortError' && outcome.kind === 'error' && outcome.code !== 'ERR_PROXY_REFUSED'
-    if (this.#attempt.call.cancelled || aborted || error === this.#attempt.thrown) return 'void'
+    const { call, thrown } = this.#attempt
+    if (call.cancelled || aborted || error === thrown || isHeldBack(error)) return 'void'
     const { settings, reporter } = this.#context
     return attemptResult(outcome, settings, reporter)
   }

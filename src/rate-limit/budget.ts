@@ -4,6 +4,7 @@ import type { Attempt } from '../call/attempt.ts'
 import { isRecorded } from '../call/body/request-body.ts'
 import { type CallRequest, requestOf } from '../call/call-request.ts'
 import type { Call } from '../call/call.ts'
+import { canBeHeldBack } from '../call/line/held-back.ts'
 import { accountOf, credentialsIn } from '../http/secrets/credential.ts'
 import { sha256 } from '../http/sha256.ts'
 import { coolDownMs, mayAskToCoolDown } from '../http/waits/cool-down.ts'
@@ -121,6 +122,33 @@ export class Budget {
     const { call, verdict } = attempt
     if (call.scope?.rateLimit === false || !mayAskToCoolDown(statusCode, verdict)) return
     call.runInAsyncScope(this.#cool, this, attempt, options, statusCode, headers)
+  }
+
+  /**
+   * A connection takes up an attempt under no limits: whether a cool-down has begun since it was dispatched. Each healthy
+   * call comes through here.
+   */
+  holdsBack(
+    attempt: Attempt,
+    options: Dispatcher.DispatchOptions,
+    controller: Dispatcher.DispatchController,
+  ): boolean {
+    return (
+      !this.store.quiet && attempt.call.runInAsyncScope(this.#holdsBack, this, attempt, options, controller)
+    )
+  }
+
+  #holdsBack(
+    attempt: Attempt,
+    options: Dispatcher.DispatchOptions,
+    controller: Dispatcher.DispatchController,
+  ): boolean {
+    const { call } = attempt
+    if (call.scope?.rateLimit === false || !canBeHeldBack(attempt, controller)) return false
+    const scope = this.scopeOf(call)
+    if (this.store.place(scope).held === 0) return false
+    const limiter = this.store.cooling(this.keyOf(scope, options))
+    return limiter !== undefined && performance.now() < limiter.coolUntil
   }
 
   /** In the caller's async context, not in that of whoever opened the connection. */

@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
+import { type Layer, send } from '../call/layer.ts'
+import { canBeHeldBack, holdBack, wasHeldBack } from '../call/line/held-back.ts'
 import { deliveryOfError, errorCode } from '../http/delivery.ts'
 import type { Budget } from './budget.ts'
 import type { Limiter } from './limiter.ts'
@@ -11,6 +13,8 @@ type Controller = Dispatcher.DispatchController | null | undefined
 /** What the attempts through one layer share. */
 export interface LayerContext {
   readonly budget: Budget
+  /** The layer itself. */
+  readonly layer: Layer
   /** Lets an attempt wait in line, which goes with another handler then. */
   readonly hold: (
     attempt: Attempt,
@@ -20,9 +24,6 @@ export interface LayerContext {
     units: readonly number[],
   ) => void
 }
-
-/** Tells undici that an attempt is not to be sent. Never reaches a caller. */
-const heldBack = new Error('undici-resilience: held back, the provider has asked to wait')
 
 /**
  * One attempt under the limits of its key: gives its permit back where nothing was sent, and hears what the provider says
@@ -62,8 +63,7 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
     const limiter = this.#limiter
-    // no look at the clock unless a cool-down has begun since it took its permit
-    if (limiter !== undefined && limiter.coolUntil > this.#takenAt) this.#holdBack(limiter, controller)
+    if (this.#isHeldBack(limiter, controller)) holdBack(this.#attempt)
     this.#attempt.started = true
     this.#handler.onRequestStart?.(controller, context)
     if (limiter === undefined) return
@@ -116,7 +116,7 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Controller, error: Error): void {
-    if (error === heldBack && this.#attempt.thrown === heldBack) {
+    if (wasHeldBack(this.#attempt, error)) {
       this.#waitAgain()
       return
     }
@@ -136,29 +136,25 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
     this.#handler.onRequestSent?.()
   }
 
-  /**
-   * A cool-down began while the attempt waited for a connection: it is back in line before anything is sent. What is
-   * thrown here ends it for undici without a byte written, body and connection untouched; an abort would end the
-   * connection too.
-   */
-  #holdBack(limiter: Limiter, controller: Dispatcher.DispatchController): void {
-    const attempt = this.#attempt
-    const { call } = attempt
-    // over HTTP/2 it may start a second time, and its body is not whole then
-    const startsAnew = call.controller.attempt !== null
-    if (startsAnew || call.finished || controller.aborted || performance.now() >= limiter.coolUntil) return
-    attempt.started = false
-    attempt.thrown = heldBack
-    throw heldBack
+  /** A cool-down began while the attempt waited for a connection: it is back in line before anything is sent. */
+  #isHeldBack(limiter: Limiter | undefined, controller: Dispatcher.DispatchController): boolean {
+    const { budget } = this.#context
+    if (limiter === undefined) return budget.holdsBack(this.#attempt, this.#options, controller)
+    // no look at the clock unless a cool-down has begun since it took its permit
+    if (limiter.coolUntil <= this.#takenAt || performance.now() >= limiter.coolUntil) return false
+    return canBeHeldBack(this.#attempt, controller)
   }
 
   #waitAgain(): void {
     const attempt = this.#attempt
-    const limiter = this.#limiter!
+    const { layer, hold } = this.#context
+    const limiter = this.#limiter
+    if (limiter === undefined) {
+      attempt.call.runInAsyncScope(send, undefined, layer, attempt, this.#options, this.#handler)
+      return
+    }
     const units = this.#units ?? limiter.ones
-    attempt.thrown = undefined
     this.#giveBack()
-    const { hold } = this.#context
     attempt.call.runInAsyncScope(hold, undefined, attempt, this.#options, this.#handler, limiter, units)
   }
 

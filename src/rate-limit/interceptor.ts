@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { interceptor, type Layer, type LayerInterceptor, send } from '../call/layer.ts'
+import type { CoolDowns } from '../call/line/held-back.ts'
 import { type Checks, optional, resolveOptions, withDefault } from '../checks.ts'
 import { integrationOption } from '../options.ts'
 import { limitStoreOption } from '../store.ts'
@@ -33,7 +34,7 @@ export interface RateLimitInterceptor extends Dispatcher.DispatcherComposeInterc
 
 /** The layer of a stack, and what a retry layer right above tells of answers. */
 interface RateLimitLayer extends RateLimitInterceptor, LayerInterceptor {
-  readonly heed: Budget['heed']
+  readonly coolDowns: CoolDowns
 }
 
 /**
@@ -72,7 +73,7 @@ function limitsOfStore(name: string, value: unknown): { readonly limits: LimitSt
 
 /**
  * The interceptor of options that are already checked.
- * @param toldByRetry the layer right above calls `heed` with every answer that may be a refusal
+ * @param toldByRetry the layer right above calls `coolDowns`
  */
 export function rateLimitInterceptor(
   policy: RateLimitPolicy,
@@ -89,7 +90,11 @@ export function rateLimitInterceptor(
   const layer = interceptor(reporter.integration, (next) => makeLayer(next, budget, line))
   return Object.assign(layer, {
     limits: store,
-    heed: budget.heed.bind(budget),
+    coolDowns: {
+      heed: budget.heed.bind(budget),
+      // with limits each attempt has a handler that does
+      holdsBack: policy.limits.length > 0 ? undefined : budget.holdsBack.bind(budget),
+    },
     async close(): Promise<void> {
       line.waits.close()
       stopReporting?.()
@@ -100,8 +105,7 @@ export function rateLimitInterceptor(
 
 /** Limits are known: each attempt takes a permit. No closure where it has one: what it captures would be allocated. */
 function limitedLayer(next: Layer, budget: Budget, line: Line): Layer {
-  const context = contextOf(next, budget, line)
-  return (attempt, options, handler) => {
+  const layer: Layer = (attempt, options, handler) => {
     const { call } = attempt
     const { scope } = call
     if (scope?.rateLimit === false) return next(attempt, options, handler)
@@ -119,19 +123,21 @@ function limitedLayer(next: Layer, budget: Budget, line: Line): Layer {
     context.hold(attempt, options, handler, limiter, units)
     return true
   }
+  const context = contextOf(layer, next, budget, line)
+  return layer
 }
 
 /** No limits are known: calls only wait where the provider asked for it. */
 function coolingLayer(next: Layer, budget: Budget, line: Line): Layer {
-  const context = contextOf(next, budget, line)
   const { store } = budget
-  return (attempt, options, handler) => {
+  const layer: Layer = (attempt, options, handler) => {
     const { call } = attempt
     if (call.scope?.rateLimit === false) return next(attempt, options, handler)
     const now = attempt.now()
     const scope = budget.scopeOf(call)
     const place = store.place(scope)
-    place.count(now)
+    // one that was held back has been counted
+    if (attempt.fresh) place.count(now)
     if (place.held === 0) {
       if (budget.toldByRetry) return next(attempt, options, handler)
       return next(
@@ -149,11 +155,14 @@ function coolingLayer(next: Layer, budget: Budget, line: Line): Layer {
     context.hold(attempt, options, handler, limiter, limiter.ones)
     return true
   }
+  const context = contextOf(layer, next, budget, line)
+  return layer
 }
 
-function contextOf(next: Layer, budget: Budget, line: Line): LayerContext {
+function contextOf(layer: Layer, next: Layer, budget: Budget, line: Line): LayerContext {
   const context: LayerContext = {
     budget,
+    layer,
     hold(attempt, options, handler, limiter, units) {
       const background = attempt.call.scope?.priority === 'background'
       line.join({ attempt, limiter, units, background, handler }, () => {

@@ -49,6 +49,10 @@ export class LimitRegistry implements LimitStore {
     this.#link = link
   }
 
+  get quiet(): boolean {
+    return this.#limiters.size === 0
+  }
+
   place(scope: string): Place {
     return this.#lastPlace.scope === scope ? this.#lastPlace : this.#placeOf(scope)
   }

@@ -114,6 +114,8 @@ export interface LimitDirectory {
  * Limits of equal keys are shared by all stacks of the store, and keep the options of the stack that used the key first.
  */
 export interface LimitStore extends Limits {
+  /** No key has anything that could hold a call back: nothing more need be asked. */
+  readonly quiet: boolean
   /** What is remembered of an origin, or of the key that a hook made. */
   place(scope: string): Place
   /** The limiter of a key; made when it is new. */

@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
 import { isBeingSent } from '../call/body/request-body.ts'
 import { send } from '../call/layer.ts'
+import { holdBack, wasHeldBack } from '../call/line/held-back.ts'
 import { inProgressVerdict, isUnanswered, mayBeInProgress } from '../http/in-progress.ts'
 import { errorOutcome, type Outcome, responseOutcome } from '../http/outcome.ts'
 import type { RetryContext } from './context.ts'
@@ -47,6 +48,14 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    const { coolDowns } = this.#context
+    if (
+      coolDowns?.holdsBack !== undefined &&
+      this.#discard === undefined &&
+      coolDowns.holdsBack(this.#attempt, this.#options, controller)
+    ) {
+      holdBack(this.#attempt)
+    }
     this.#attempt.started = true
     if (this.#discard !== undefined) this.#discard.take(controller)
     else this.#handler.onRequestStart?.(controller, context)
@@ -75,7 +84,7 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
     }
     if (!this.#final && (statusCode >= 400 || verdict !== undefined)) {
       this.#attempt.statusCode = statusCode
-      this.#context.hearAnswer?.(this.#attempt, this.#options, statusCode, headers)
+      this.#context.coolDowns?.heed(this.#attempt, this.#options, statusCode, headers)
       if (mayBeInProgress(statusCode, verdict) && this.#hasUnanswered()) {
         this.#attempt.verdict = inProgressVerdict(statusCode, verdict)
       }
@@ -126,6 +135,10 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
       this.#discard.broke(error)
       return
     }
+    if (wasHeldBack(this.#attempt, error)) {
+      this.#dispatchAgain()
+      return
+    }
     const { call, started, fresh } = this.#attempt
     if (
       !this.#final &&
@@ -152,6 +165,12 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
 
   onRequestSent(): void {
     if (this.#discard === undefined) this.#handler.onRequestSent?.()
+  }
+
+  /** As if it had not been dispatched yet: the layer below lets it wait. */
+  #dispatchAgain(): void {
+    const attempt = this.#attempt
+    attempt.call.runInAsyncScope(send, undefined, this.#context.next, attempt, this.#options, this)
   }
 
   /** An earlier attempt with the same key went out, and nobody knows what became of it. */

@@ -1,11 +1,12 @@
 import type { Dispatcher } from 'undici'
 import { interceptor, type LayerInterceptor } from '../call/layer.ts'
+import type { CoolDowns } from '../call/line/held-back.ts'
 import { Waits } from '../call/wait.ts'
 import { type Checks, resolveOptions, withDefault } from '../checks.ts'
 import { integrationOption } from '../options.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import { noBudget, RetryBudgets, type RetryBudgetView } from './budget/budgets.ts'
-import type { HearAnswer, RetryContext } from './context.ts'
+import type { RetryContext } from './context.ts'
 import { firstTurn } from './failure/failed-attempt.ts'
 import { makeLookForOthers } from './failure/other-retries.ts'
 import { RetryHandler } from './handler.ts'
@@ -51,7 +52,7 @@ const interceptorChecks: Checks<
 export function retryInterceptor(
   policy: RetryPolicy,
   reporter: Reporter,
-  hearAnswer?: HearAnswer,
+  coolDowns?: CoolDowns,
 ): RetryInterceptor & LayerInterceptor {
   const { integration } = reporter
   const waits = new Waits(integration)
@@ -64,7 +65,7 @@ export function retryInterceptor(
       reporter,
       next,
       waits,
-      hearAnswer,
+      coolDowns,
       lookForOthers,
       budgets: policy.budget === false ? undefined : budgets,
       isRepeatable: (call) => {

@@ -97,6 +97,7 @@ export function limitStoreContract(
       const start = performance.now()
       expect(store.state(key).retryAfterMs).toBeGreaterThan(0)
       await eventually(() => expect(cooling()).toEqual([true, true]))
+      expect(both.map((one) => one.quiet)).toEqual([false, false])
       const went = await Promise.all(both.map(call))
       // a timer of another process may have heard of it a little later, never earlier
       for (const at of went) expect(at - start).toBeGreaterThanOrEqual(395)
