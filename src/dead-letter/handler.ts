@@ -43,7 +43,7 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
   /** A record of the failure is made: the caller has its error, or gets it now. Nothing else is let through. */
   #captured = false
   /** Its error waits for the rest of the request body. */
-  #heldBack = false
+  #errorWaits = false
   /** The response broke after its headers. */
   #broken = false
   #snapshot: ResponseSnapshot | undefined
@@ -141,7 +141,7 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
   abandoned(reason: Error): boolean {
     const call = this.#call
     // what was handed on before may have been the failure of an attempt, where a retry is above
-    if (this.#captured) return this.#heldBack
+    if (this.#captured) return this.#errorWaits
     if (this.#answered || call.finished) return false
     call.runInAsyncScope(this.#failed, this, null, reason, false, false)
     return true
@@ -171,11 +171,11 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
       capture.record(reading)
       return
     }
-    this.#heldBack = true
+    this.#errorWaits = true
     // queued at once, as being made: `close` waits for it
     capture.record(
       reading.then((body) => {
-        this.#heldBack = false
+        this.#errorWaits = false
         // `cancelled` alone says too little: a body that failed meanwhile sets it, and its caller still waits
         if (call.finished) return undefined
         try {

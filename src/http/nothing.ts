@@ -1,7 +1,7 @@
-/** What a template or `String()` makes of a value that is not there. */
-const words = new Set(['undefined', 'null'])
+/** What a template or `String()` makes of a value that is not there, or not yet: nobody has awaited it. */
+const words = new Set(['undefined', 'null', '[object Promise]', '[object Object]'])
 
-/** Whether a text is the word for a value that is not there: somebody meant to give one and had none. */
+/** Whether a text is the word for a value that is not there: somebody meant to give one and had none, or no text. */
 export function isWordForNothing(text: string): boolean {
   return words.has(text.replaceAll('"', '').trim())
 }

@@ -13,6 +13,7 @@ export function isNoCredential(value: string): boolean {
 }
 
 function holdsNothing(text: string): boolean {
+  if (isWordForNothing(text) || isNamedNothing(text)) return true
   const [first = ''] = text.split(/\s/, 1)
   const rest = text.slice(first.length).trim()
   if (rest === '') return schemes.has(first.toLowerCase()) || isNothing(first) || isNamedNothing(first)

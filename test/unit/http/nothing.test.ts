@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { isNothing, isWordForNothing } from '../../../src/http/nothing.ts'
 
 describe('a text', () => {
-  it.each(['undefined', 'null', ' null ', '"undefined"'])(
+  it.each(['undefined', 'null', ' null ', '"undefined"', '[object Promise]', '[object Object]'])(
     '%j is the word for nothing, and says nothing',
     (text) => {
       expect([isWordForNothing(text), isNothing(text)]).toEqual([true, true])
