@@ -46,14 +46,7 @@ const zones = Object.entries(sees).flatMap(([room, seen]) => [
     except: [
       ...openFiles,
       ...(mayUseTheRoot.includes(room)
-        ? [
-            './resilience.ts',
-            './replay.ts',
-            './resilience-options.ts',
-            './entries',
-            './index.ts',
-            './with-call-options.ts',
-          ]
+        ? ['./resilience.ts', './replay.ts', './stack', './entries', './index.ts', './with-call-options.ts']
         : []),
       ...[room, ...seen].map((folder) => `./${folder}`),
     ],

@@ -115,6 +115,7 @@ export {
   type Remaining,
 } from './rate-limit/interceptor.ts'
 export { resilience, type ResilienceOptions, type ResilienceStack } from './resilience.ts'
+export { type LayerDescription, type LayerName, type StackDescription } from './stack/description.ts'
 export { replayDeadLetter, replayDeadLetters, startReplayer, type ReplayClassifyOptions } from './replay.ts'
 export { type Jitter } from './retry/backoff.ts'
 export { type RetryBudgetState, type RetryBudgetView } from './retry/budget/budgets.ts'

@@ -10,16 +10,17 @@ import { checkPlaces } from './dead-letter/options.ts'
 import { extraUrlRules } from './dead-letter/redact-options.ts'
 import type { DeadLetterStore } from './dead-letter/store/store.ts'
 import { rateLimitInterceptor, type Limits } from './rate-limit/interceptor.ts'
-import { resilienceChecks, type ResilienceOptions, type ResiliencePolicy } from './resilience-options.ts'
 import { noBudget, type RetryBudgetView } from './retry/budget/budgets.ts'
 import { retryInterceptor } from './retry/interceptor.ts'
+import { describeStack, type StackDescription } from './stack/description.ts'
+import { resilienceChecks, type ResilienceOptions, type ResiliencePolicy } from './stack/options.ts'
 import { memoryLimits } from './stores/memory/limits.ts'
 import { memoryStore } from './stores/memory/memory-store.ts'
 import { Reporter } from './telemetry/reporter.ts'
 import { callLimit, timeoutInterceptor } from './timeout/interceptor.ts'
 import { isLimit, timeLimitOf } from './timeout/limit.ts'
 
-export type { ResilienceOptions } from './resilience-options.ts'
+export type { ResilienceOptions } from './stack/options.ts'
 
 /** The interceptor, and what it holds. */
 export interface ResilienceStack extends Dispatcher.DispatcherComposeInterceptor {
@@ -33,6 +34,12 @@ export interface ResilienceStack extends Dispatcher.DispatcherComposeInterceptor
   readonly retryBudget: RetryBudgetView
   /** What finally failed, up to the call that has just returned: a look waits for captures on their way (at most 2 s). */
   readonly deadLetters: DeadLetterStore
+  /**
+   * Which layers there are, in their order, and their options with every default filled in: to log once at the start.
+   * @example
+   * console.dir(stack.describe(), { depth: null })
+   */
+  describe(): StackDescription
   /**
    * Ends the waits of calls with a `ShutdownError` and captures these calls, writes down what was captured and counted,
    * and releases timers: the process can exit. Closes the store only if the stack made it itself. Calls after it still
@@ -106,6 +113,7 @@ export function stackOf(policy: ResiliencePolicy): ResilienceStack {
   })
   return Object.assign(stack, {
     integration,
+    describe: () => describeStack(policy),
     circuits: store.circuits,
     limits,
     retryBudget: retries?.retryBudget ?? noBudget,

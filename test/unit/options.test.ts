@@ -12,7 +12,7 @@ import {
   timeout,
   withRetry,
 } from '../../src/index.ts'
-import { resilienceChecks } from '../../src/resilience-options.ts'
+import { resilienceChecks } from '../../src/stack/options.ts'
 
 type Make = (value: never) => unknown
 interface Row {

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 import { checkNames, type Checks, checkValues, optional } from '../../../checks.ts'
 import { baseUrlOption } from '../../../http/url/base-url.ts'
 import { dispatcherOption } from '../../../options.ts'
-import { resilienceChecks, type ResiliencePolicy } from '../../../resilience-options.ts'
+import { resilienceChecks, type ResiliencePolicy } from '../../../stack/options.ts'
 import type { ProviderOptions } from './provider.ts'
 
 interface ProviderPolicy extends ResiliencePolicy {

@@ -1,24 +1,24 @@
-import { bulkheadChecks, type BulkheadOptions, type BulkheadPolicy } from './bulkhead/options.ts'
-import { type Checks, duration, layer, needs, object, ofOption, optional, withDefault } from './checks.ts'
+import { bulkheadChecks, type BulkheadOptions, type BulkheadPolicy } from '../bulkhead/options.ts'
+import { type Checks, duration, layer, needs, object, ofOption, optional, withDefault } from '../checks.ts'
 import {
   circuitBreakerChecks,
   type CircuitBreakerOptions,
   circuitBreakerSettings,
   type CircuitBreakerSettings,
-} from './circuit/options.ts'
+} from '../circuit/options.ts'
 import {
   type Classify,
   type InspectBodyOptions,
   inspectBodyChecks,
   type InspectBodyPolicy,
-} from './classification/options.ts'
-import { deadLetterChecks, type DeadLetterOptions, type DeadLetterPolicy } from './dead-letter/options.ts'
-import { hookOption, integrationOption } from './options.ts'
-import { rateLimitChecks, type RateLimitOptions, type RateLimitPolicy } from './rate-limit/options.ts'
-import { retryChecks, type RetryOptions, type RetryPolicy } from './retry/options.ts'
-import { type ResilienceStore, storeOption } from './store.ts'
-import { type Logger, loggerOption } from './telemetry/reporter.ts'
-import { untilCheck } from './timeout/options.ts'
+} from '../classification/options.ts'
+import { deadLetterChecks, type DeadLetterOptions, type DeadLetterPolicy } from '../dead-letter/options.ts'
+import { hookOption, integrationOption } from '../options.ts'
+import { rateLimitChecks, type RateLimitOptions, type RateLimitPolicy } from '../rate-limit/options.ts'
+import { retryChecks, type RetryOptions, type RetryPolicy } from '../retry/options.ts'
+import { type ResilienceStore, storeOption } from '../store.ts'
+import { type Logger, loggerOption } from '../telemetry/reporter.ts'
+import { untilCheck } from '../timeout/options.ts'
 
 export interface ResilienceOptions {
   /** The integration: a label on errors, events, logs and dead letters ('hubspot'). Default 'default'. */
