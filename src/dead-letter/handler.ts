@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { Call } from '../call/call.ts'
 import type { CancelHook } from '../call/cancel-hook.ts'
 import type { Capturing } from '../call/desk/captor.ts'
+import { isHeldBack } from '../call/line/held-back.ts'
 import { isIntegrationError, throwApart } from '../errors.ts'
 import { errorOutcome, type ResponseOutcome, responseOutcome } from '../http/outcome.ts'
 import { beginCapture, type CaptureContext, isWanted, tellNoRoom } from './capture/call-capture.ts'
@@ -128,6 +129,11 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
     this.#over()
     if (this.#captured) return
     const call = this.#call
+    if (isHeldBack(error)) {
+      // a stack above has thrown it: nothing was sent, and it comes through here again
+      this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
+      return
+    }
     if (this.#answered || call.cancelled || call.finished) {
       this.#broken = true
       this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)

@@ -4,7 +4,7 @@ import type { Attempt } from '../call/attempt.ts'
 import { isRecorded } from '../call/body/request-body.ts'
 import { type CallRequest, requestOf } from '../call/call-request.ts'
 import type { Call } from '../call/call.ts'
-import { canBeHeldBack } from '../call/line/held-back.ts'
+import { canBeHeldBack, HeldBack } from '../call/line/held-back.ts'
 import { accountOf, credentialsIn } from '../http/secrets/credential.ts'
 import { sha256 } from '../http/sha256.ts'
 import { coolDownMs, mayAskToCoolDown } from '../http/waits/cool-down.ts'
@@ -32,9 +32,12 @@ export class Budget {
   readonly reporter: Reporter
   readonly hasCosts: boolean
   readonly toldByRetry: boolean
+  readonly heldBack = new HeldBack()
   readonly #counts: ProviderCounts
   /** Calls whose body can be read only after it was sent: what a hook says before holds for all of the call. */
   readonly #made = new WeakMap<Call, Made>()
+  /** Where attempts that were held back on their way are to wait: a hook may make another key when it is asked again. */
+  readonly #holders = new WeakMap<Attempt, Limiter>()
   /** Of the last call: nearly always that of the next one too. */
   #lastScope: string | undefined
   #lastCredentials: string | undefined
@@ -148,7 +151,16 @@ export class Budget {
     const scope = this.scopeOf(call)
     if (this.store.place(scope).held === 0) return false
     const limiter = this.store.cooling(this.keyOf(scope, options))
-    return limiter !== undefined && performance.now() < limiter.coolUntil
+    if (limiter === undefined || performance.now() >= limiter.coolUntil) return false
+    this.#holders.set(attempt, limiter)
+    return true
+  }
+
+  /** The limiter that `holdsBack` has found for an attempt, once. */
+  takeHolder(attempt: Attempt): Limiter | undefined {
+    const holder = this.#holders.get(attempt)
+    this.#holders.delete(attempt)
+    return holder
   }
 
   /** In the caller's async context, not in that of whoever opened the connection. */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
 import { type Layer, send } from '../call/layer.ts'
-import { canBeHeldBack, holdBack, wasHeldBack } from '../call/line/held-back.ts'
+import { canBeHeldBack, holdBack, isHeldBack, wasHeldBack } from '../call/line/held-back.ts'
 import { deliveryOfError, errorCode } from '../http/delivery.ts'
 import type { Budget } from './budget.ts'
 import type { Limiter } from './limiter.ts'
@@ -63,7 +63,7 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
     const limiter = this.#limiter
-    if (this.#isHeldBack(limiter, controller)) holdBack(this.#attempt)
+    if (this.#isHeldBack(limiter, controller)) holdBack(this.#attempt, this.#context.budget.heldBack)
     this.#attempt.started = true
     this.#handler.onRequestStart?.(controller, context)
     if (limiter === undefined) return
@@ -116,7 +116,7 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Controller, error: Error): void {
-    if (wasHeldBack(this.#attempt, error)) {
+    if (wasHeldBack(this.#attempt, error, this.#context.budget.heldBack)) {
       this.#waitAgain()
       return
     }
@@ -147,13 +147,14 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
 
   #waitAgain(): void {
     const attempt = this.#attempt
-    const { layer, hold } = this.#context
-    const limiter = this.#limiter
+    const { budget, layer, hold } = this.#context
+    const own = this.#limiter
+    const limiter = budget.takeHolder(attempt) ?? own
     if (limiter === undefined) {
       attempt.call.runInAsyncScope(send, undefined, layer, attempt, this.#options, this.#handler)
       return
     }
-    const units = this.#units ?? limiter.ones
+    const units = (limiter === own ? this.#units : undefined) ?? limiter.ones
     this.#giveBack()
     attempt.call.runInAsyncScope(hold, undefined, attempt, this.#options, this.#handler, limiter, units)
   }
@@ -162,7 +163,9 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
     const attempt = this.#attempt
     if (errorCode(error) === 'ERR_CIRCUIT_OPEN') limiter.circuitRefusedAt = performance.now()
     const neverSent =
-      error === attempt.thrown || deliveryOfError(error, attempt.started, attempt.fresh) === 'not-sent'
+      error === attempt.thrown ||
+      isHeldBack(error) ||
+      deliveryOfError(error, attempt.started, attempt.fresh) === 'not-sent'
     if (neverSent || (attempt.call.cancelled && !attempt.started)) this.#giveBack()
   }
 

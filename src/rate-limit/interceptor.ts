@@ -92,6 +92,7 @@ export function rateLimitInterceptor(
     limits: store,
     coolDowns: {
       heed: budget.heed.bind(budget),
+      heldBack: budget.heldBack,
       // with limits each attempt has a handler that does
       holdsBack: policy.limits.length > 0 ? undefined : budget.holdsBack.bind(budget),
     },
@@ -133,6 +134,13 @@ function coolingLayer(next: Layer, budget: Budget, line: Line): Layer {
   const layer: Layer = (attempt, options, handler) => {
     const { call } = attempt
     if (call.scope?.rateLimit === false) return next(attempt, options, handler)
+    if (!attempt.fresh) {
+      const holder = budget.takeHolder(attempt)
+      if (holder !== undefined) {
+        context.hold(attempt, options, handler, holder, holder.ones)
+        return true
+      }
+    }
     const now = attempt.now()
     const scope = budget.scopeOf(call)
     const place = store.place(scope)

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { Attempt } from '../call/attempt.ts'
 import { isBeingSent } from '../call/body/request-body.ts'
 import { send } from '../call/layer.ts'
-import { holdBack, wasHeldBack } from '../call/line/held-back.ts'
+import { holdBack, isHeldBack, wasHeldBack } from '../call/line/held-back.ts'
 import { inProgressVerdict, isUnanswered, mayBeInProgress } from '../http/in-progress.ts'
 import { errorOutcome, type Outcome, responseOutcome } from '../http/outcome.ts'
 import type { RetryContext } from './context.ts'
@@ -54,7 +54,7 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
       this.#discard === undefined &&
       coolDowns.holdsBack(this.#attempt, this.#options, controller)
     ) {
-      holdBack(this.#attempt)
+      holdBack(this.#attempt, coolDowns.heldBack)
     }
     this.#attempt.started = true
     if (this.#discard !== undefined) this.#discard.take(controller)
@@ -135,7 +135,7 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
       this.#discard.broke(error)
       return
     }
-    if (wasHeldBack(this.#attempt, error)) {
+    if (wasHeldBack(this.#attempt, error, this.#context.coolDowns?.heldBack)) {
       this.#dispatchAgain()
       return
     }
@@ -145,6 +145,7 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
       !call.cancelled &&
       !call.abandoned &&
       !call.finished &&
+      !isHeldBack(error) &&
       this.#fails(errorOutcome(error, started, fresh), true)
     ) {
       this.#discard = new Discard()

@@ -19,22 +19,36 @@ export interface CoolDowns {
         controller: Dispatcher.DispatchController,
       ) => boolean)
     | undefined
+  /** What is thrown where it does. */
+  readonly heldBack: HeldBack
 }
 
-/** Tells undici that an attempt is not to be sent. Never reaches a caller. */
-const heldBack = new Error('undici-resilience: held back, the provider has asked to wait')
+/** Tells undici that an attempt is not to be sent. Each layer throws its own, and never does it reach a caller. */
+export class HeldBack extends Error {
+  /** undici's own retry leaves alone what has a code that it does not know. */
+  readonly code = 'ERR_HELD_BACK'
+
+  constructor() {
+    super('undici-resilience: held back, the provider has asked to wait')
+  }
+}
 
 /**
  * Whether an attempt that a connection takes up can still be held back. Not in the turn in which it was dispatched, where
- * all has just been asked. Over HTTP/2 it may start a second time, and its body is not whole then. A plain object is the
- * stand-in of an interceptor, a cache perhaps, which may swallow what is thrown: undici's own controllers have a class.
+ * all has just been asked, unless it came out of a line further below then. Over HTTP/2 it may start a second time, and
+ * its body is not whole then. A cache that asks whether what it has is still good tells of the start when the answer is
+ * there. A plain object is the stand-in of an interceptor, a cache perhaps, which may swallow what is thrown: undici's own
+ * controllers have a class. Where a layer of ours below makes further attempts, those are not to be told from outside.
  */
-export function canBeHeldBack({ call, fresh }: Attempt, controller: Dispatcher.DispatchController): boolean {
+export function canBeHeldBack(attempt: Attempt, controller: Dispatcher.DispatchController): boolean {
+  const { call, fresh } = attempt
   return (
-    !fresh &&
+    (!fresh || call.waitedMs > 0) &&
     call.controller.attempt === null &&
+    call.attempt === attempt &&
     !call.finished &&
     !controller.aborted &&
+    (controller.rawHeaders ?? null) === null &&
     Object.getPrototypeOf(controller) !== Object.prototype
   )
 }
@@ -43,7 +57,7 @@ export function canBeHeldBack({ call, fresh }: Attempt, controller: Dispatcher.D
  * To be called in `onRequestStart`: what is thrown there ends the attempt for undici without a byte written, body and
  * connection untouched; an abort would end the connection too. Whoever calls it is told by `wasHeldBack`.
  */
-export function holdBack(attempt: Attempt): never {
+export function holdBack(attempt: Attempt, heldBack: HeldBack): never {
   attempt.started = false
   attempt.thrown = heldBack
   throw heldBack
@@ -51,16 +65,19 @@ export function holdBack(attempt: Attempt): never {
 
 /** Nothing was sent: it says nothing of the server. */
 export function isHeldBack(error: Error): boolean {
-  return error === heldBack
+  return error instanceof HeldBack
 }
 
 /**
  * To be asked in `onResponseError`: the attempt waits again, and is as it was before it was dispatched. An interceptor
- * below that lets several calls share a request tells them all.
+ * below that lets several calls share a request tells them all. What a layer further out has thrown is for that one: it
+ * alone knows what is waited for.
  */
-export function wasHeldBack(attempt: Attempt, error: Error): boolean {
-  if (!isHeldBack(error)) return false
+export function wasHeldBack(attempt: Attempt, error: Error, own: HeldBack | undefined): boolean {
+  if (!isHeldBack(error) || (error === attempt.thrown && error !== own) || attempt.call.finished) return false
   attempt.thrown = undefined
   attempt.started = false
+  attempt.fresh = false
+  attempt.call.controller.detach()
   return true
 }

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, interceptors, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { rateLimit, resilience, type ResilienceOptions } from '../../../src/index.ts'
-import { ok, type Provider, startProvider, status } from '../../support/calls/provider.ts'
+import { rateLimit as limitAlone, resilience, type ResilienceOptions, retry } from '../../../src/index.ts'
+import { ok, type Provider, type Reply, startProvider, status } from '../../support/calls/provider.ts'
 import { via } from '../../support/calls/via.ts'
 import { selfSigned } from '../../support/servers/certificate.ts'
 
@@ -16,6 +16,12 @@ let provider: Provider
 let askedAt: number
 let dispatcher: Dispatcher
 const closers: (() => Promise<void>)[] = []
+/** How often something was put into the queue of undici. */
+let dispatched = 0
+const counting: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  dispatched++
+  return dispatch(options, handler)
+}
 
 /** Everything but the first request must come after the wait. */
 const early = () => provider.received.filter(({ at }, nth) => nth > 0 && at < askedAt + WAIT_MS)
@@ -24,13 +30,26 @@ const post = async (nth: number): Promise<number> => {
   return (await fetch(provider.url, via(dispatcher, init))).status
 }
 
+/** Without the turns of the event loop that fetch takes. */
+const put = async (nth: number): Promise<number> => {
+  const { statusCode, body } = await request(provider.url, {
+    dispatcher,
+    method: 'PUT',
+    body: `order ${nth}`,
+  })
+  await body.dump()
+  return statusCode
+}
+const late429: Reply = async (received, response, socket) => {
+  // the others are in the queue of the one connection by then
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  askedAt = performance.now()
+  await status(429, { 'retry-after': String(WAIT_MS / 1_000) })(received, response, socket)
+}
+
 beforeEach(async () => {
-  provider = await startProvider(async (received, response, socket) => {
-    // the others are in the queue of the one connection by then
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    askedAt = performance.now()
-    await status(429, { 'retry-after': String(WAIT_MS / 1_000) })(received, response, socket)
-  }, ok)
+  dispatched = 0
+  provider = await startProvider(late429, ok)
 })
 afterEach(async () => {
   for (const close of closers.splice(0)) await close()
@@ -112,6 +131,91 @@ describe.each<[string, ResilienceOptions['rateLimit'] & object]>([
     expect(early()).toEqual([])
     expect(stack.circuits.state(provider.url)).toMatchObject({ failures: 0 })
   })
+
+  test('holds back those that wait for a slot of the bulkhead', async () => {
+    const stack = resilience({ rateLimit, bulkhead: { limit: 2 }, retry: { initialBackoffMs: 1 } })
+    closers.push(() => stack.close())
+    dispatcher = new Agent({ connections: 1 }).compose(stack)
+    const statuses = await Promise.all(Array.from({ length: 8 }, (_one, nth) => put(nth)))
+    expect(statuses).toEqual(Array.from({ length: 8 }, () => 200))
+    expect(early()).toEqual([])
+    expect(provider.received).toHaveLength(9)
+  })
+
+  test('holds them back once under a layer of ours that would not, which counts and keeps nothing of it', async () => {
+    const inner = resilience({ rateLimit: { ...rateLimit, cooldown: false }, retry: { maxAttempts: 1 } })
+    const stack = resilience({ rateLimit, retry: { maxAttempts: 1 } })
+    closers.push(
+      () => inner.close(),
+      () => stack.close(),
+    )
+    dispatcher = new Agent({ connections: 1 }).compose(counting, inner, stack)
+    const statuses = await Promise.all(Array.from({ length: 4 }, (_one, nth) => post(nth)))
+    expect(statuses).toEqual([429, 200, 200, 200])
+    expect(early()).toEqual([])
+    // once into the queue, and once after the wait
+    expect(dispatched).toBeLessThanOrEqual(7)
+    expect(inner.circuits.state(provider.url)).toMatchObject({ failures: 0, requests: 4 })
+    const { items } = await inner.deadLetters.list()
+    expect(items).toMatchObject([{ error: { code: 'ERR_HTTP_STATUS' } }])
+  })
+
+  test.each<[string, () => Dispatcher.DispatcherComposeInterceptor]>([
+    ['rateLimit', () => limitAlone({ ...rateLimit, cooldown: false })],
+    ['retry', () => retry({ maxAttempts: 1 })],
+  ])('holds them back once with rateLimit alone over %s', async (_below, makeBelow) => {
+    const limit = limitAlone(rateLimit)
+    closers.push(() => limit.close())
+    dispatcher = new Agent({ connections: 1 }).compose(counting, makeBelow(), limit)
+    const statuses = await Promise.all(Array.from({ length: 4 }, (_one, nth) => post(nth)))
+    expect(statuses).toEqual([429, 200, 200, 200])
+    expect(early()).toEqual([])
+    expect(dispatched).toBeLessThanOrEqual(7)
+  })
+
+  test('holds them back in the line of the key that cools down, whatever the hook says next', async () => {
+    let asked = 0
+    const key = (): string => `key ${asked++ % 2}`
+    const stack = resilience({ rateLimit: { ...rateLimit, key }, retry: { maxAttempts: 1 } })
+    closers.push(() => stack.close())
+    dispatcher = new Agent({ connections: 1 }).compose(counting, stack)
+    await Promise.all(Array.from({ length: 4 }, (_one, nth) => put(nth)))
+    expect(dispatched).toBeLessThan(20)
+  })
+
+  test('holds them back in line where the retry of undici is below', async () => {
+    const stack = resilience({ rateLimit, retry: { maxAttempts: 1 } })
+    closers.push(() => stack.close())
+    dispatcher = new Agent({ connections: 1 }).compose(interceptors.retry({ statusCodes: [] }), stack)
+    const both = [post(0), post(1)]
+    await expect.poll(() => stack.limits.state(provider.url).waiting, { timeout: 400 }).toBe(1)
+    await Promise.all(both)
+    expect(early()).toEqual([])
+  })
+
+  test('lets the answer through for which a cache has asked anew', async () => {
+    const stack = resilience({ rateLimit, retry: { maxAttempts: 1 } })
+    closers.push(() => stack.close())
+    let asked = 0
+    provider.replies.splice(0, Infinity, async ({ url }, response) => {
+      if (url !== '/cached') return void response.writeHead(429, { 'retry-after': '1' }).end()
+      asked++
+      if (asked > 1) await expect.poll(() => stack.limits.state(provider.url).coolUntil).toBeDefined()
+      const cacheControl = 'public, max-age=1, stale-if-error=60'
+      response.writeHead(200, { 'cache-control': cacheControl, etag: `"${asked}"` }).end()
+    })
+    dispatcher = new Agent({ connections: 2 }).compose(interceptors.cache(), stack)
+    const get = async (path: string): Promise<number> =>
+      (await fetch(provider.url + path, via(dispatcher, {}))).status
+    expect(await get('/cached')).toBe(200)
+    // until it is stale
+    await new Promise((resolve) => setTimeout(resolve, 2_100))
+    const again = get('/cached')
+    await expect.poll(() => asked).toBe(2)
+    expect(await get('/other')).toBe(429)
+    expect(await again).toBe(200)
+    expect(asked).toBe(2)
+  })
 })
 
 describe('a cool-down that begins while calls with permits wait for a connection', () => {
@@ -138,7 +242,7 @@ describe('a cool-down that begins while calls with permits wait for a connection
   })
 
   test('holds them back with rateLimit alone, and sends a stream whole that nobody has recorded', async () => {
-    const limit = rateLimit({ limits })
+    const limit = limitAlone({ limits })
     closers.push(() => limit.close())
     dispatcher = new Agent({ connections: 1 }).compose(limit)
     const send = async (nth: number): Promise<number> => {
