@@ -25,7 +25,7 @@ export interface CoolDowns {
 
 /** Tells undici that an attempt is not to be sent. Each layer throws its own, and never does it reach a caller. */
 export class HeldBack extends Error {
-  /** undici's own retry leaves alone what has a code that it does not know. */
+  /** For interceptors below, which hand it on: undici's own retry leaves alone what has a code that it does not know. */
   readonly code = 'ERR_HELD_BACK'
 
   constructor() {
@@ -37,8 +37,7 @@ export class HeldBack extends Error {
  * Whether an attempt that a connection takes up can still be held back. Not in the turn in which it was dispatched, where
  * all has just been asked, unless it came out of a line further below then. Over HTTP/2 it may start a second time, and
  * its body is not whole then. A cache that asks whether what it has is still good tells of the start when the answer is
- * there. A plain object is the stand-in of an interceptor, a cache perhaps, which may swallow what is thrown: undici's own
- * controllers have a class. Where a layer of ours below makes further attempts, those are not to be told from outside.
+ * there. Where a layer of ours below makes further attempts, those are not to be told from outside.
  */
 export function canBeHeldBack(attempt: Attempt, controller: Dispatcher.DispatchController): boolean {
   const { call, fresh } = attempt
@@ -49,8 +48,18 @@ export function canBeHeldBack(attempt: Attempt, controller: Dispatcher.DispatchC
     !call.finished &&
     !controller.aborted &&
     (controller.rawHeaders ?? null) === null &&
-    Object.getPrototypeOf(controller) !== Object.prototype
+    isOfRequest(controller)
   )
+}
+
+/**
+ * Whether it is undici's own controller of a request, or holds one as undici's cache does. Any other is the stand-in of an
+ * interceptor, and what is thrown may be swallowed: a call that shares the request of another would never be answered.
+ */
+function isOfRequest(controller: object): boolean {
+  const { target } = controller as { target?: unknown }
+  if (typeof target === 'object' && target !== null) return isOfRequest(target)
+  return Object.getOwnPropertySymbols(controller).some(({ description }) => description === 'resume')
 }
 
 /**

@@ -183,14 +183,25 @@ describe.each<[string, ResilienceOptions['rateLimit'] & object]>([
     expect(dispatched).toBeLessThan(20)
   })
 
-  test('holds them back in line where the retry of undici is below', async () => {
+  test.each<[string, () => Dispatcher.DispatcherComposeInterceptor]>([
+    ['cache', () => interceptors.cache()],
+    ['decompress', () => interceptors.decompress()],
+    ['retry', () => interceptors.retry({ statusCodes: [] })],
+  ])('answers all that share a request below the %s of undici', async (_above, makeAbove) => {
     const stack = resilience({ rateLimit, retry: { maxAttempts: 1 } })
     closers.push(() => stack.close())
-    dispatcher = new Agent({ connections: 1 }).compose(interceptors.retry({ statusCodes: [] }), stack)
-    const both = [post(0), post(1)]
-    await expect.poll(() => stack.limits.state(provider.url).waiting, { timeout: 400 }).toBe(1)
-    await Promise.all(both)
-    expect(early()).toEqual([])
+    dispatcher = new Agent({ connections: 1 }).compose(interceptors.deduplicate(), makeAbove(), stack)
+    const first = put(0)
+    await expect.poll(() => provider.received.length).toBe(1)
+    const all = Promise.all(
+      Array.from({ length: 3 }, async () => {
+        const { statusCode, body } = await request(provider.url, { dispatcher })
+        await body.dump()
+        return statusCode
+      }),
+    )
+    expect(await first).toBe(429)
+    expect(await all).toEqual([200, 200, 200])
   })
 
   test('lets the answer through for which a cache has asked anew', async () => {
