@@ -114,20 +114,34 @@ it('loses no acknowledged capture, whatever is killed, stalled or full', { timeo
     }
   }
   const { total } = await store.deadLetters.stats()
-  const payloads = await client.xlen('undici-resilience:1:{dead-letters}:payloads')
-  const states = await client.hvals('undici-resilience:1:{dead-letters}:states')
-  const distinct = new Set(states.map((state) => (JSON.parse(state) as { payload: string }).payload)).size
+  const payloads = await client.xrange('undici-resilience:1:{dead-letters}:payloads', '-', '+')
+  const states = await client.hgetall('undici-resilience:1:{dead-letters}:states')
+  const payloadOf = (state: string): string => (JSON.parse(state) as { payload: string }).payload
+  const used = new Set(Object.values(states).map(payloadOf))
+  const left = payloads.filter(([payload]) => !used.has(payload))
   const bySpool = [...acknowledged.values()].filter(({ where }) => where === 'spool').length
   console.log(
     `captures: ${CALLS} calls, ${acknowledged.size} acknowledged (${bySpool} by the spool), ${total} in Redis, ` +
+      `${left.length} payloads left by cut transactions, ` +
       `${lost.length} lost, ${damaged.length} damaged;`,
     JSON.stringify(counts),
   )
   expect(lost).toEqual([])
   expect(damaged).toEqual([])
   expect(told.replaceAll('captured\n', '')).toBe('')
-  // exactly once: as many payloads as entries, and each entry has its own
-  expect([payloads, states.length, distinct]).toEqual([total, total, total])
+  // exactly once: each entry has its own payload
+  expect([Object.keys(states).length, used.size]).toEqual([total, total])
+  // Where a kill cuts a transaction in the middle of a command of it, Redis 7.0 does not run it as it loads its log, and
+  // runs it with the next one as it loads that again ("MULTI calls can not be nested"). The record was added again by then,
+  // or its process was killed before it was acknowledged.
+  for (const [payload, fields] of left) {
+    const { id } = JSON.parse(fields[fields.indexOf('record') + 1]!) as { id: string }
+    const state = states[id]
+    if (state === undefined) {
+      expect(acknowledged.has(id), `the entry of payload ${payload} is lost`).toBe(false)
+    } else expect(payloadOf(state)).not.toBe(payload)
+  }
+  expect(left.length).toBeLessThan(total / 100)
   expect(total).toBeGreaterThanOrEqual(acknowledged.size)
   expect(acknowledged.size).toBeGreaterThan(CALLS / 4)
   for (const [fault, times] of Object.entries(counts)) expect(times, fault).toBeGreaterThan(0)
