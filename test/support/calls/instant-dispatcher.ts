@@ -1,17 +1,9 @@
 import { Dispatcher } from 'undici'
+import { idleController } from './idle-controller.ts'
 
 const headers = { 'content-type': 'application/json' }
 const trailers = {}
-const controller: Dispatcher.DispatchController = {
-  aborted: false,
-  paused: false,
-  reason: null,
-  rawHeaders: [],
-  rawTrailers: [],
-  abort: () => undefined,
-  pause: () => undefined,
-  resume: () => undefined,
-}
+const controller = idleController()
 
 /** Answers 200 at once and allocates nothing: what is measured with it are the layers over it. */
 export class InstantDispatcher extends Dispatcher {

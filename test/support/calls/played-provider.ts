@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Scheduler } from '../../../src/time/clock.ts'
+import { idleController } from './idle-controller.ts'
 
 /** What a played provider does with a request; `unreachable`: there is no connection. */
 export type PlayedAnswer =
@@ -32,16 +33,7 @@ export function playedProvider(
 }
 
 function play(answer: PlayedAnswer, handler: Dispatcher.DispatchHandler): void {
-  const controller = {
-    aborted: false,
-    paused: false,
-    reason: null,
-    rawHeaders: [],
-    rawTrailers: [],
-    abort: () => undefined,
-    pause: () => undefined,
-    resume: () => undefined,
-  } as unknown as Dispatcher.DispatchController
+  const controller = idleController()
   const failed = (code: string, syscall: string): void =>
     handler.onResponseError?.(controller, Object.assign(new Error(code), { code, syscall }))
   if (answer === 'unreachable') {
