@@ -5,6 +5,7 @@ import type { LimitBackend, LimitReply } from '../src/rate-limit/shared/backend.
 import { SharedLimits } from '../src/rate-limit/shared/shared-limits.ts'
 import { systemScheduler } from '../src/time/clock.ts'
 import { InstantDispatcher } from '../test/support/calls/instant-dispatcher.ts'
+import { Sink } from './sink.ts'
 
 // What a call pays for a permit that this process holds of a limit that all share: no promise, no command. Each is measured
 // beside the same without it, in short slices of CPU time one after the other, so that a busy machine slows both alike.
@@ -39,27 +40,6 @@ const backend: LimitBackend = {
 }
 const limits = new SharedLimits(backend, systemScheduler, 'bench').store
 
-let ended = 0
-
-class Sink implements Dispatcher.DispatchHandler {
-  readonly #done: (() => void) | undefined
-
-  constructor(done?: () => void) {
-    this.#done = done
-  }
-
-  onRequestStart(): void {}
-  onResponseStart(): void {}
-  onResponseData(): void {}
-  onResponseEnd(): void {
-    ended += 1
-    this.#done?.()
-  }
-  onResponseError(_controller: unknown, error: Error): void {
-    throw error
-  }
-}
-
 const options = (): Dispatcher.DispatchOptions => ({
   headers: requestHeaders,
   origin,
@@ -83,9 +63,9 @@ type Calls = (count: number) => number
 const through =
   (dispatcher: Dispatcher): Calls =>
   (count) => {
-    ended = 0
+    Sink.ended = 0
     for (let call = 0; call < count; call++) dispatcher.dispatch(options(), new Sink())
-    return ended
+    return Sink.ended
   }
 
 function loop(count: number): number {

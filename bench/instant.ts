@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { InstantDispatcher } from '../test/support/calls/instant-dispatcher.ts'
 import { serve } from './child.ts'
+import { Sink } from './sink.ts'
 import { prepare, type Subject } from './subjects.ts'
 
 // Nanoseconds of CPU per call on a dispatcher that answers at once: what a layer itself costs.
@@ -8,26 +9,6 @@ import { prepare, type Subject } from './subjects.ts'
 
 const WARM_UP = 300_000
 
-class Sink implements Dispatcher.DispatchHandler {
-  readonly #done: (() => void) | undefined
-
-  constructor(done?: () => void) {
-    this.#done = done
-  }
-
-  onRequestStart(): void {}
-  onResponseStart(): void {}
-  onResponseData(): void {}
-  onResponseEnd(): void {
-    ended += 1
-    this.#done?.()
-  }
-  onResponseError(_controller: unknown, error: Error): void {
-    throw error
-  }
-}
-
-let ended = 0
 const requestHeaders = {
   accept: '*/*',
   'accept-language': '*',
@@ -80,11 +61,11 @@ async function run(calls: number): Promise<void> {
 }
 
 serve(WARM_UP, async (calls) => {
-  ended = 0
+  Sink.ended = 0
   // CPU time, not the clock's: a neighbour may take the core away in the middle
   const before = process.cpuUsage()
   await run(calls)
   const { user, system } = process.cpuUsage(before)
-  if (ended !== calls) throw new Error(`${ended} of ${calls} calls came to their end`)
+  if (Sink.ended !== calls) throw new Error(`${Sink.ended} of ${calls} calls came to their end`)
   return ((user + system) * 1000) / calls
 })

@@ -1,10 +1,10 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Agent } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { memoryStore } from '../../../src/index.ts'
 import { createCalComClient } from '../../../src/providers/cal-com.ts'
 import { createMailchimpClient } from '../../../src/providers/mailchimp.ts'
 import { createSendGridClient } from '../../../src/providers/sendgrid.ts'
+import { departuresTo } from '../../support/calls/departures.ts'
 import { cases } from '../../support/providers/cases.ts'
 import { FakeCalCom } from '../../support/providers/fakes/fake-cal-com.ts'
 import { FakeMailchimp } from '../../support/providers/fakes/fake-mailchimp.ts'
@@ -126,15 +126,9 @@ describe('a burst on Cal.com', () => {
     const fake = closing(await new FakeCalCom('s3cr3t-key').start())
     fake.latencyMs = 50
     const cal = closing(createCalComClient({ apiKey: 's3cr3t-key', baseUrl: fake.baseUrl }))
-    // when they go: when they arrive is also a matter of how busy this machine is
-    const times: number[] = []
-    const going = (message: unknown) => {
-      const { request } = message as { request: { origin: string } }
-      if (request.origin === fake.origin) times.push(performance.now())
-    }
-    subscribe('undici:request:create', going)
+    const { at: times, stop } = departuresTo(() => fake.origin)
     await Promise.all(Array.from({ length: 10 }, () => cal.listBookings()))
-    unsubscribe('undici:request:create', going)
+    stop()
     expect(fake.peak).toBeLessThanOrEqual(3)
     expect(times).toHaveLength(10)
     for (const [n, at] of times.entries()) {

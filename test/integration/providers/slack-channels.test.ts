@@ -1,24 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { fetch, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSlackAgent, type ProviderAgent } from '../../../src/providers/presets/slack.ts'
+import { departuresTo } from '../../support/calls/departures.ts'
 import { FakeSlack } from '../../support/providers/fakes/presets/fake-slack.ts'
 
 let fake: FakeSlack
-let departures: number[]
-/** When a message leaves: when it arrives is also a matter of how busy this machine is. */
-const leaving = (message: unknown): void => {
-  const { request: sent } = message as { request: { origin: string } }
-  if (sent.origin === fake.origin) departures.push(performance.now())
-}
+let departures: ReturnType<typeof departuresTo>
 beforeEach(async () => {
   fake = await new FakeSlack('xoxb-1').start()
-  departures = []
-  subscribe('undici:request:create', leaving)
+  departures = departuresTo(() => fake.origin)
 })
 afterEach(async () => {
-  unsubscribe('undici:request:create', leaving)
+  departures.stop()
   await fake.close()
 })
 
@@ -61,7 +55,7 @@ describe('messages to channels of Slack', () => {
     const { key, retryAfterMs } = slack.limits.list()[0]!
     expect(key).toMatch(/\/api\/chat\.postMessage$/)
     expect(retryAfterMs).toBeGreaterThan(20_000)
-    expect(departures).toHaveLength(2)
+    expect(departures.at).toHaveLength(2)
     await slack.close()
   })
 })
@@ -84,9 +78,9 @@ async function post(
 /** Two at once, one of each channel, and a second later the next two. */
 function expectPaced(): void {
   expect(fake.limitsSent).toBe(0)
-  expect(departures).toHaveLength(6)
-  for (const [at, left] of departures.entries()) {
-    const next = departures[at + 2]
+  expect(departures.at).toHaveLength(6)
+  for (const [at, left] of departures.at.entries()) {
+    const next = departures.at[at + 2]
     if (next !== undefined) expect(next - left).toBeGreaterThanOrEqual(1_000)
   }
   const channels = fake.requests.map(({ json }) => json['channel'])

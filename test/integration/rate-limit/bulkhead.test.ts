@@ -1,8 +1,8 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Agent, type Dispatcher, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BulkheadFullError, resilience, type ResilienceStack, withCallOptions } from '../../../src/index.ts'
+import { departuresTo } from '../../support/calls/departures.ts'
 import {
   ok,
   type Provider,
@@ -60,18 +60,13 @@ describe('a stack with a bulkhead', () => {
       },
     ]
     // when they go: on the way they may overtake each other
-    const sent: string[] = []
-    const going = (message: unknown): void => {
-      const { request: one } = message as { request: { origin: string; path: string } }
-      if (one.origin === provider.url) sent.push(one.path)
-    }
-    subscribe('undici:request:create', going)
+    const sent = departuresTo(() => provider.url)
     const paths = Array.from({ length: 30 }, (_, at) => `/${at}`)
     const statuses = await Promise.all(paths.map((path) => call(path)))
-    unsubscribe('undici:request:create', going)
+    sent.stop()
     expect(new Set(statuses)).toEqual(new Set([200]))
     expect(most).toBe(3)
-    expect(sent).toEqual(paths)
+    expect(sent.paths).toEqual(paths)
   })
 
   it('has none without the option', async () => {

@@ -1,21 +1,15 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import pg from 'pg'
-import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { rateLimit, type RateLimitInterceptorOptions } from '../../../src/rate-limit/interceptor.ts'
+import type { RateLimitInterceptorOptions } from '../../../src/rate-limit/interceptor.ts'
 import { postgresStore, type PostgresStoreOptions } from '../../../src/stores/postgres/postgres-store.ts'
+import { LimitedFleet, patient } from '../../support/fleet/limited-fleet.ts'
 import { runCli } from '../../support/processes/cli.ts'
 import { newSchema } from '../../support/servers/postgres-schemas.ts'
 import { type RunningPostgres, startPostgres } from '../../support/servers/postgres-server.ts'
 
 let server: RunningPostgres
 let schema: string
-let url: string
-let answer: () => { status: number; headers?: Record<string, string> }
-let arrived: number[]
-const cleanUps: (() => unknown)[] = []
+let fleet: LimitedFleet
 
 beforeAll(async () => {
   server = await startPostgres()
@@ -23,46 +17,14 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 beforeEach(async () => {
   schema = newSchema()
-  arrived = []
-  answer = () => ({ status: 200 })
-  const provider = createServer((_request, response) => {
-    arrived.push(performance.now())
-    const { status, headers } = answer()
-    response.writeHead(status, headers).end()
-  })
-  await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
-  cleanUps.push(() => {
-    provider.closeAllConnections()
-    provider.close()
-  })
+  fleet = await new LimitedFleet().start()
 })
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
-})
+afterEach(() => fleet.end())
 
-/** A machine that others keep busy is no store that is away, with which each process would go on alone. */
-const patient = { commandTimeoutMs: 5_000 }
-
-/** One process of several, in this one: with connections of its own. */
 function process_(options: RateLimitInterceptorOptions = {}, given: PostgresStoreOptions = {}) {
   const pool = new pg.Pool({ connectionString: server.url, max: 3, connectionTimeoutMillis: 1_000 })
   pool.on('error', () => undefined)
-  const store = postgresStore(pool, { schema, ...given })
-  const limit = rateLimit({ ...options, store })
-  const dispatcher = new Agent().compose(limit)
-  cleanUps.push(async () => {
-    await limit.close()
-    await store.close()
-    await pool.end()
-    await dispatcher.destroy()
-  })
-  const call = async (): Promise<number> => {
-    const { statusCode, body } = await request(url, { dispatcher })
-    await body.dump()
-    return statusCode
-  }
-  return { store, limit, call, state: () => limit.limits.state(url) }
+  return fleet.join(options, postgresStore(pool, { schema, ...given }), () => pool.end())
 }
 
 describe('limits that processes share through PostgreSQL', () => {
@@ -70,14 +32,7 @@ describe('limits that processes share through PostgreSQL', () => {
     const limits = [{ limit: 20, intervalMs: 1_000 }]
     const all = [1, 2, 3].map(() => process_({ limits }, patient))
     await Promise.all(all.map(({ store }) => store.deadLetters.stats()))
-    // when they go: when they arrive is also a matter of how busy this machine is
-    const sent: number[] = []
-    const going = (message: unknown): void => {
-      const { request: one } = message as { request: { origin: string } }
-      if (one.origin === url) sent.push(performance.now())
-    }
-    subscribe('undici:request:create', going)
-    cleanUps.push(() => unsubscribe('undici:request:create', going))
+    const sent = fleet.departures()
     const calls = Promise.all(all.flatMap(({ call }) => Array.from({ length: 9 }, () => call())))
     // while all have calls that wait: a process that has none is forgotten soon
     await expect
@@ -130,7 +85,7 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     const all = [process_(), process_(), process_({}, { listen: false, pollIntervalMs: 100 })]
     for (const { call } of all) await call()
     let blockedUntil = 0
-    answer = () => {
+    fleet.answer = () => {
       if (performance.now() >= blockedUntil && blockedUntil > 0) return { status: 200 }
       blockedUntil ||= performance.now() + 3_000
       return { status: 429, headers: { 'retry-after': '3' } }
@@ -140,20 +95,20 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     for (const { state } of all) {
       await vi.waitFor(() => expect(state().retryAfterMs).toBeGreaterThan(0), 10_000)
     }
-    const before = arrived.length
+    const before = fleet.arrived.length
     const results = await Promise.all(all.flatMap(({ call }) => [call(), call()]))
     expect(results).toEqual(results.map(() => 200))
-    for (const at of arrived.slice(before)) expect(at).toBeGreaterThanOrEqual(blockedUntil)
+    for (const at of fleet.arrived.slice(before)) expect(at).toBeGreaterThanOrEqual(blockedUntil)
   })
 
   it('end for a process that hears no messages too, and not those that begin anew', async () => {
     const [one, deaf] = [process_(), process_({}, { listen: false, pollIntervalMs: 100 })]
     await Promise.all([one.call(), deaf.call()])
-    await one.limit.limits.cool(url, 60_000)
+    await one.limit.limits.cool(fleet.url, 60_000)
     await vi.waitFor(() => expect(deaf.state().retryAfterMs).toBeGreaterThan(50_000), 10_000)
-    await one.limit.limits.clear(url)
+    await one.limit.limits.clear(fleet.url)
     await vi.waitFor(() => expect(deaf.state().retryAfterMs).toBe(0), 10_000)
-    await deaf.limit.limits.cool(url, 60_000)
+    await deaf.limit.limits.cool(fleet.url, 60_000)
     // it looks again and again, and what was ended before is not this one
     await new Promise((resolve) => setTimeout(resolve, 400))
     expect(deaf.state().retryAfterMs).toBeGreaterThan(50_000)
@@ -164,13 +119,13 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     await one.call()
     const limits = (...args: string[]) =>
       runCli(['limits', ...args, '--store', server.url, '--schema', schema, '--json'])
-    expect(await limits('cool', url, '5m')).toMatchObject({ code: 0 })
+    expect(await limits('cool', fleet.url, '5m')).toMatchObject({ code: 0 })
     await vi.waitFor(() => expect(one.state().retryAfterMs).toBeGreaterThan(250_000), 10_000)
     await expect(one.call()).rejects.toMatchObject({ refusedBy: 'provider' })
     const late = process_({ maxWaitMs: 0 })
     await vi.waitFor(() => expect(late.state().retryAfterMs).toBeGreaterThan(250_000), 10_000)
-    expect((await limits('list')).json()).toMatchObject([{ key: url }])
-    expect(await limits('clear', url)).toMatchObject({ code: 0 })
+    expect((await limits('list')).json()).toMatchObject([{ key: fleet.url }])
+    expect(await limits('clear', fleet.url)).toMatchObject({ code: 0 })
     await vi.waitFor(async () => expect(await one.call()).toBe(200), 10_000)
     expect((await limits('list')).stdout).toBe('')
   })
@@ -184,7 +139,13 @@ describe('cool-downs that processes share through PostgreSQL', () => {
         // again and again: a process that has been idle for a while is forgotten
         for (const { call, store } of both) await call().then(() => store.limits.flush())
         const [found] = (await list()).json()
-        expect(found).toMatchObject({ key: url, name: '10000', limit: 100, processes: 2, retryAfterMs: 0 })
+        expect(found).toMatchObject({
+          key: fleet.url,
+          name: '10000',
+          limit: 100,
+          processes: 2,
+          retryAfterMs: 0,
+        })
       },
       { timeout: 30_000 },
     )
@@ -195,7 +156,7 @@ describe('cool-downs that processes share through PostgreSQL', () => {
     for (const { call } of [one, two]) await call()
     await one.limit.limits.cool('http://before.test', 60_000)
     await server.kill()
-    answer = () => ({ status: 429, headers: { 'retry-after': '60' } })
+    fleet.answer = () => ({ status: 429, headers: { 'retry-after': '60' } })
     expect(await one.call()).toBe(429)
     await expect(one.call()).rejects.toMatchObject({ code: 'ERR_RATE_LIMITED' })
     await server.restart()

@@ -1,43 +1,24 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Redis } from 'ioredis'
-import { Agent, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { rateLimit, type RateLimitInterceptorOptions } from '../../../src/rate-limit/interceptor.ts'
-import { redisStore, type RedisStore, type RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts'
+import type { RateLimitInterceptorOptions } from '../../../src/rate-limit/interceptor.ts'
+import { redisStore, type RedisStoreOptions } from '../../../src/stores/redis/redis-store.ts'
 import { startSlowProxy } from '../../support/calls/slow-proxy.ts'
+import { LimitedFleet, patient } from '../../support/fleet/limited-fleet.ts'
 import { runCli } from '../../support/processes/cli.ts'
 import { type RunningRedis, startRedis } from '../../support/servers/redis-server.ts'
 
 let server: RunningRedis
-let url: string
-let answer: () => { status: number; headers?: Record<string, string> }
-let arrived: number[]
-const cleanUps: (() => unknown)[] = []
+let fleet: LimitedFleet
 
 beforeEach(async () => {
   server = await startRedis()
-  arrived = []
-  answer = () => ({ status: 200 })
-  const provider = createServer((_request, response) => {
-    arrived.push(performance.now())
-    const { status, headers } = answer()
-    response.writeHead(status, headers).end()
-  })
-  await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
-  cleanUps.push(() => {
-    provider.closeAllConnections()
-    provider.close()
-  })
+  fleet = await new LimitedFleet().start()
 })
 afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+  await fleet.end()
   await server.stop()
 })
 
-/** One process of several, in this one: with connections of its own. */
 function process_(
   options: RateLimitInterceptorOptions = {},
   given: RedisStoreOptions = {},
@@ -45,39 +26,15 @@ function process_(
 ) {
   const client = new Redis(port, '127.0.0.1')
   client.on('error', () => undefined)
-  const store: RedisStore = redisStore(client, given)
-  const limit = rateLimit({ ...options, store })
-  const dispatcher = new Agent().compose(limit)
-  cleanUps.push(async () => {
-    await limit.close()
-    await store.close()
-    client.disconnect()
-    await dispatcher.destroy()
-  })
-  const call = async (): Promise<number> => {
-    const { statusCode, body } = await request(url, { dispatcher })
-    await body.dump()
-    return statusCode
-  }
-  return { store, limit, call, state: () => limit.limits.state(url) }
+  return fleet.join(options, redisStore(client, given), () => client.disconnect())
 }
-
-// a machine that others keep busy is no store that is away, with which each process would go on alone
-const patient = { commandTimeoutMs: 5_000 }
 
 describe('limits that processes share through Redis', () => {
   it('hold over all of them together', async () => {
     const limits = [{ limit: 20, intervalMs: 2_000 }]
     const all = [1, 2, 3].map(() => process_({ limits }, patient))
     await Promise.all(all.map(({ store }) => store.deadLetters.stats()))
-    // when they go: when they arrive is also a matter of how busy this machine is
-    const sent: number[] = []
-    const going = (message: unknown): void => {
-      const { request: one } = message as { request: { origin: string } }
-      if (one.origin === url) sent.push(performance.now())
-    }
-    subscribe('undici:request:create', going)
-    cleanUps.push(() => unsubscribe('undici:request:create', going))
+    const sent = fleet.departures()
     const calls = Promise.all(all.flatMap(({ call }) => Array.from({ length: 12 }, () => call())))
     // while all have calls that wait: a process that has none is forgotten soon
     await expect
@@ -108,17 +65,10 @@ describe('limits that processes share through Redis', () => {
 
   it('let no call wait for a Redis that answers after 5 s, and burst at no time, nor when it is quick again', async () => {
     const proxy = await startSlowProxy(server.port)
-    cleanUps.push(() => proxy.close())
+    fleet.atEnd(() => proxy.close())
     const limits = [{ limit: 30, intervalMs: 3_000 }]
     const one = process_({ limits, maxWaitMs: 2_000 }, { commandTimeoutMs: 1_000 }, proxy.port)
-    // when they go: when they arrive is also a matter of how busy this machine is
-    const sent: number[] = []
-    const going = (message: unknown): void => {
-      const { request: sending } = message as { request: { origin: string } }
-      if (sending.origin === url) sent.push(performance.now())
-    }
-    subscribe('undici:request:create', going)
-    cleanUps.push(() => unsubscribe('undici:request:create', going))
+    const sent = fleet.departures()
     const waits: number[] = []
     const calls: Promise<void>[] = []
     const work = async (until: () => boolean): Promise<void> => {
@@ -171,7 +121,7 @@ describe('limits that processes share through Redis', () => {
       expect(one.state()).toMatchObject({ used: 2 })
     }, 10_000)
     await one.store.close()
-    const held = await server.cli('HVALS', `undici-resilience:1:limits:{${url}}:10000:p`)
+    const held = await server.cli('HVALS', `undici-resilience:1:limits:{${fleet.url}}:10000:p`)
     expect(held.split(' ')[1]).toBe('0')
   })
 
@@ -196,26 +146,26 @@ describe('cool-downs that processes share through Redis', () => {
     const all = [process_(), process_(), process_()]
     for (const { call } of all) await call()
     let blockedUntil = 0
-    answer = () => {
+    fleet.answer = () => {
       if (performance.now() >= blockedUntil && blockedUntil > 0) return { status: 200 }
       blockedUntil ||= performance.now() + 3_000
       return { status: 429, headers: { 'retry-after': '3' } }
     }
     expect(await all[0]!.call()).toBe(429)
     await vi.waitFor(() => expect(all[2]!.state().retryAfterMs).toBeGreaterThan(0), 10_000)
-    const before = arrived.length
+    const before = fleet.arrived.length
     const results = await Promise.all(all.flatMap(({ call }) => [call(), call()]))
     expect(results).toEqual(results.map(() => 200))
-    for (const at of arrived.slice(before)) expect(at).toBeGreaterThanOrEqual(blockedUntil)
+    for (const at of fleet.arrived.slice(before)) expect(at).toBeGreaterThanOrEqual(blockedUntil)
   })
 
   it('are known to a process that comes later', async () => {
     const one = process_()
-    await one.limit.limits.cool(url, 60_000)
+    await one.limit.limits.cool(fleet.url, 60_000)
     const late = process_({ maxWaitMs: 0 })
     await vi.waitFor(() => expect(late.state().retryAfterMs).toBeGreaterThan(50_000), 10_000)
     await expect(late.call()).rejects.toMatchObject({ code: 'ERR_RATE_LIMITED', refusedBy: 'provider' })
-    await one.limit.limits.clear(url)
+    await one.limit.limits.clear(fleet.url)
     await vi.waitFor(async () => expect(await late.call()).toBe(200), 10_000)
   })
 
@@ -223,14 +173,14 @@ describe('cool-downs that processes share through Redis', () => {
     const one = process_({ maxWaitMs: 0 })
     await one.call()
     const limits = (...args: string[]) => runCli(['limits', ...args, '--store', server.url, '--json'])
-    expect(await limits('cool', url, '5m')).toMatchObject({ code: 0 })
+    expect(await limits('cool', fleet.url, '5m')).toMatchObject({ code: 0 })
     await expect(one.call()).rejects.toMatchObject({ refusedBy: 'provider' })
     const listed = await limits('list')
-    expect(JSON.parse(listed.stdout)).toMatchObject({ key: url })
-    expect(await limits('clear', url)).toMatchObject({ code: 0 })
+    expect(JSON.parse(listed.stdout)).toMatchObject({ key: fleet.url })
+    expect(await limits('clear', fleet.url)).toMatchObject({ code: 0 })
     await vi.waitFor(async () => expect(await one.call()).toBe(200), 10_000)
     expect((await limits('list')).stdout).toBe('')
-    expect(await limits('cool', url, 'soon')).toMatchObject({ code: 2 })
+    expect(await limits('cool', fleet.url, 'soon')).toMatchObject({ code: 2 })
   })
 
   it('are listed with the limits of all processes, and watched', async () => {
@@ -243,7 +193,7 @@ describe('cool-downs that processes share through Redis', () => {
       async () => {
         const [found] = (await list('list', '--json')).json()
         expect(found).toMatchObject({
-          key: url,
+          key: fleet.url,
           name: '10000',
           limit: 100,
           processes: 2,
@@ -262,7 +212,7 @@ describe('cool-downs that processes share through Redis', () => {
     const { code, stdout } = await runCli(['limits', 'watch', '--store', server.url], {
       started: (child) => {
         child.stdout?.on('data', (text: string) => {
-          if (seen === '') void one.limit.limits.cool(url, 60_000)
+          if (seen === '') void one.limit.limits.cool(fleet.url, 60_000)
           seen += text
           if (seen.includes('cools down')) child.kill('SIGINT')
         })
@@ -278,7 +228,7 @@ describe('cool-downs that processes share through Redis', () => {
     const one = process_({ maxWaitMs: 0 })
     await one.call()
     await server.stop()
-    answer = () => ({ status: 429, headers: { 'retry-after': '60' } })
+    fleet.answer = () => ({ status: 429, headers: { 'retry-after': '60' } })
     expect(await one.call()).toBe(429)
     await expect(one.call()).rejects.toMatchObject({ code: 'ERR_RATE_LIMITED' })
     await server.restart()
