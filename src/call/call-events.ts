@@ -44,7 +44,7 @@ function publishAttempt(attempt: Attempt, error: Error | undefined): void {
 function publishCall(call: Call, error: Error | undefined): void {
   callEnd.publish({
     ...callEvent(call),
-    outcome: call.cancelled ? 'cancelled' : error === undefined ? 'response' : 'error',
+    outcome: error === undefined ? 'response' : call.cancelled ? 'cancelled' : 'error',
     attempts: call.attempts,
     durationMs: performance.now() - call.startedAt,
     statusCode: call.attempt.statusCode,
@@ -60,8 +60,8 @@ function attemptOutcome(
   error: Error | undefined,
   code: string | undefined,
 ): 'response' | 'error' | 'refused' | 'cancelled' {
-  if (call.cancelled) return 'cancelled'
   if (error === undefined) return 'response'
+  if (call.cancelled) return 'cancelled'
   return isRefusalOfOurs(code, (error as { statusCode?: unknown }).statusCode) ? 'refused' : 'error'
 }
 

@@ -22,6 +22,7 @@ export class CallFacts {
   waitedMs = 0
   deadLetterId: string | undefined
   idempotencyKey: string | undefined
+  failureWaits = false
   /** What finally becomes of the call goes through it. */
   capturing: Capturing | undefined
   captorBelow: Pick<Capturing, 'abandoned'> | undefined

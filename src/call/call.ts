@@ -149,6 +149,15 @@ export abstract class Call extends AsyncResource {
     this.own.deadLetterId = id
   }
 
+  /** It has failed, and its caller hears of that once the rest of its body is read, for a record of it. */
+  get failureWaits(): boolean {
+    return this.facts?.failureWaits === true
+  }
+
+  set failureWaits(waits: boolean) {
+    this.own.failureWaits = waits
+  }
+
   /** The key in the Idempotency-Key header, whoever set it. */
   get idempotencyKey(): string | undefined {
     return this.facts?.idempotencyKey ?? idempotencyKeyIn(this.options.headers)
@@ -204,8 +213,13 @@ export abstract class Call extends AsyncResource {
       options,
       bytes,
       () => (options === this.options ? this.options : { ...options }),
-      () => (this.cancelled = true),
+      () => this.bodyFailed(),
     )
+  }
+
+  /** Not what ends a call that has failed by then. */
+  private bodyFailed(): void {
+    if (!this.failureWaits) this.cancelled = true
   }
 
   /** Captures it further below, and hears of timeouts unless the front desk has a captor; of several the first made. */

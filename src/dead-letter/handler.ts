@@ -1,13 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { CapturedBody } from '../call/body/request-body.ts'
+import { attemptDone } from '../call/call-events.ts'
 import type { Call } from '../call/call.ts'
 import type { CancelHook } from '../call/cancel-hook.ts'
 import type { Capturing } from '../call/desk/captor.ts'
 import { isHeldBack } from '../call/line/held-back.ts'
 import { isIntegrationError, throwApart } from '../errors.ts'
 import { errorOutcome, type ResponseOutcome, responseOutcome } from '../http/outcome.ts'
-import { beginCapture, type CaptureContext, isWanted, tellNoRoom } from './capture/call-capture.ts'
+import {
+  beginCapture,
+  type CallCapture,
+  type CaptureContext,
+  isWanted,
+  tellNoRoom,
+} from './capture/call-capture.ts'
 import type { CallsUnderWay } from './capture/calls-under-way.ts'
 import { ResponseSnapshot } from './capture/response-snapshot.ts'
 
@@ -43,8 +51,8 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
   #answered = false
   /** A record of the failure is made: the caller has its error, or gets it now. Nothing else is let through. */
   #captured = false
-  /** Its error waits for the rest of the request body. */
-  #errorWaits = false
+  /** Of an error that waits for the rest of the request body. */
+  #waiting: CallCapture | undefined
   /** The response broke after its headers. */
   #broken = false
   #snapshot: ResponseSnapshot | undefined
@@ -147,7 +155,11 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
   abandoned(reason: Error): boolean {
     const call = this.#call
     // what was handed on before may have been the failure of an attempt, where a retry is above
-    if (this.#captured) return this.#errorWaits
+    if (this.#captured) {
+      // the caller whose own timeout it is hears no more of this call
+      if (call.abandoned) this.#waiting?.announce()
+      return this.#waiting !== undefined
+    }
     if (this.#answered || call.finished) return false
     call.runInAsyncScope(this.#failed, this, null, reason, false, false)
     return true
@@ -162,8 +174,11 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
     const wanted = isWanted(context, call, outcome)
     const capture = wanted ? beginCapture(context, call, this.#body, outcome) : undefined
     if (capture === undefined) {
-      this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
-      if (wanted) tellNoRoom(context, call, outcome)
+      try {
+        this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
+      } finally {
+        if (wanted) tellNoRoom(context, call, outcome)
+      }
       return
     }
     // Only an error of ours, made for this call: undici shares one Error object between requests.
@@ -173,17 +188,26 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
     const reading = capture.readBody(BODY_WAIT_MS)
     // a caller whose own timeout ended the call has its reason already
     if (!pending || call.abandoned) {
-      this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
-      capture.record(reading)
+      capture.announce()
+      try {
+        this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
+      } finally {
+        capture.record(reading)
+      }
       return
     }
-    this.#errorWaits = true
+    this.#waiting = capture
+    call.failureWaits = true
+    attemptDone(call.attempt, error)
     // queued at once, as being made: `close` waits for it
     capture.record(
       reading.then((body) => {
-        this.#errorWaits = false
-        // `cancelled` alone says too little: a body that failed meanwhile sets it, and its caller still waits
-        if (call.finished) return undefined
+        this.#waiting = undefined
+        call.failureWaits = false
+        if (call.finished && call.cancelled) return undefined
+        capture.announce()
+        // a timeout of the caller ended it, and with it the generator of fetch, as if the body were complete
+        if (call.finished) return cutShort(body)
         try {
           this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
         } catch (failure) {
@@ -218,10 +242,14 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
     const wanted = isWanted(context, call, outcome)
     const capture = wanted ? beginCapture(context, call, this.#body, outcome) : undefined
     if (capture === undefined) {
-      this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
-      if (wanted) tellNoRoom(context, call, outcome)
+      try {
+        this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
+      } finally {
+        if (wanted) tellNoRoom(context, call, outcome)
+      }
       return
     }
+    capture.announce()
     const snapshot = new ResponseSnapshot(context.policy.maxResponseBytes)
     this.#snapshot = snapshot
     const pending = capture.bodyPending
@@ -231,11 +259,13 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
       // at once: the caller may go on to use its buffer
       const reading = capture.readBody(BODY_DRAIN_MS).then((body) =>
         // an abort ends the generator of fetch like a complete body
-        pending && (call.cancelled || this.#broken)
-          ? ({ size: body.size, complete: false, reason: 'cut-short' } as const)
-          : body,
+        pending && (call.cancelled || this.#broken) ? cutShort(body) : body,
       )
       capture.record(reading, snapshot)
     }
   }
+}
+
+function cutShort({ size }: CapturedBody): CapturedBody {
+  return { size, complete: false, reason: 'cut-short' }
 }

@@ -12,7 +12,10 @@ export interface CallStartEvent {
 }
 
 export interface CallDoneEvent extends CallStartEvent {
-  /** `response`: the caller has the whole response, whatever its status. `cancelled`: by the caller. */
+  /**
+   * `response`: the caller has the whole response, whatever its status. `cancelled`: by the caller, which aborted, or whose
+   * body or handler failed. `error`: any other end; the caller's own timeout is one.
+   */
   outcome: 'response' | 'error' | 'cancelled'
   /** Attempts made; 0 when none was let through. */
   attempts: number
@@ -23,6 +26,7 @@ export interface CallDoneEvent extends CallStartEvent {
   error?: Error | undefined
   /** Why no further attempt was made of a call that failed. */
   reason?: string | undefined
+  /** Its record; that of a cancelled call too, where the caller left in the middle of a response that is captured. */
   deadLetterId?: string | undefined
 }
 

@@ -89,7 +89,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
   cancel(given: Error | undefined): void {
     if (this.finished) return
     if (isTimeout(given)) this.abandoned = true
-    else this.cancelled = true
+    else this.#cancelled()
     this.stopWaiting()
     const hook = this.cancelHook
     this.cancelHook = undefined
@@ -253,6 +253,12 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     } catch (error) {
       this.#blameCaller(error)
     }
+  }
+
+  #cancelled(): void {
+    this.cancelled = true
+    // of a failure that the caller never hears of no record is made
+    if (this.failureWaits) this.deadLetterId = undefined
   }
 
   /** undici turns the throw into an error of the request; the layers must not take it for one of the server. */

@@ -77,7 +77,7 @@ function mostBytes(policy: DeadLetterPolicy, call: Call, body: unknown, outcome:
 }
 
 /** The capture of one call: from the reservation of its room to the record in the queue. */
-class CallCapture {
+export class CallCapture {
   readonly id: string
   readonly #context: CaptureContext
   readonly #call: Call
@@ -85,6 +85,7 @@ class CallCapture {
   readonly #outcome: Outcome
   readonly #reservation: Reservation
   readonly #now = Date.now()
+  #announced = false
 
   constructor(
     context: CaptureContext,
@@ -101,8 +102,6 @@ class CallCapture {
     this.#reservation = reservation
     call.deadLetterId = this.id
     call.holdBody()
-    const { onCaptured } = call.scope ?? {}
-    if (onCaptured !== undefined) context.reporter.guard('onCaptured', undefined, onCaptured, this.id)
     if (call.history.length < call.attempts) {
       call.logAttempt(
         call.attempt,
@@ -111,6 +110,14 @@ class CallCapture {
           : { code: outcome.code ?? outcome.error.name, delivery: outcome.delivery },
       )
     }
+  }
+
+  /** Tells the caller that there will be a record: before it has its response or error. Once. */
+  announce(): void {
+    const { onCaptured } = this.#call.scope ?? {}
+    if (onCaptured === undefined || this.#announced) return
+    this.#announced = true
+    this.#context.reporter.guard('onCaptured', undefined, onCaptured, this.id)
   }
 
   /** Whether some of the body has not been pulled from its source yet. */
@@ -138,10 +145,7 @@ class CallCapture {
   record(body: Promise<CapturedBody | undefined>, snapshot?: ResponseSnapshot): void {
     void this.#context.captures.capture(this.#reservation, async () => {
       const captured = await body
-      if (captured === undefined) {
-        this.#call.deadLetterId = undefined
-        return undefined
-      }
+      if (captured === undefined) return undefined
       const withoutWords = await isWithoutWords(captured.bytes, this.#context.policy.redact)
       return this.#make(captured, withoutWords, await snapshot?.taken)
     })

@@ -20,6 +20,10 @@ afterEach(() => {
   for (const { channel, listen } of listeners) channel.unsubscribe(listen)
 })
 
+async function read(body: AsyncIterable<Buffer>): Promise<void> {
+  for await (const chunk of body) expect(chunk.toString()).toBe('first')
+}
+
 const about = { integration: 'shop', method: 'GET', url: 'https://api.example.com/items?api_key=[redacted]' }
 
 it('tells the start and the end of a call and of each of its attempts, with one id', async () => {
@@ -84,5 +88,25 @@ it('tells a cancellation as what it is', async () => {
   expect(heard.slice(2)).toMatchObject([
     { on: 'attemptDone', outcome: 'cancelled' },
     { on: 'callDone', outcome: 'cancelled' },
+  ])
+})
+
+it('tells a response that the caller has whole as what it is, although the body of the request failed', async () => {
+  const server = new ScriptedDispatcher()
+  const broken = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.from('first')
+    throw new Error('disk full')
+  }
+  // the server does not wait for the rest
+  server.answer = (attempt) => {
+    attempt.start()
+    void read(attempt.options.body as AsyncIterable<Buffer>).catch(() => attempt.head(200).end())
+  }
+  const dispatcher = server.compose(resilience())
+  const { body } = await request(url, { dispatcher, method: 'PUT', body: broken() as never })
+  await body.dump()
+  expect(heard.slice(2)).toMatchObject([
+    { on: 'attemptDone', outcome: 'response', statusCode: 200 },
+    { on: 'callDone', outcome: 'response', statusCode: 200 },
   ])
 })

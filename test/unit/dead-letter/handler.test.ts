@@ -1,7 +1,9 @@
 import type { Dispatcher } from 'undici'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { deadLetter, type DeadLetterInterceptor } from '../../../src/dead-letter/interceptor.ts'
 import { resilience } from '../../../src/resilience.ts'
+import { type AttemptDoneEvent, type CallDoneEvent, channels } from '../../../src/telemetry/channels.ts'
+import { withCallOptions } from '../../../src/with-call-options.ts'
 import { ScriptedDispatcher } from '../../support/calls/scripted-dispatcher.ts'
 
 type Interceptor = Dispatcher.DispatcherComposeInterceptor
@@ -86,6 +88,124 @@ describe('a failure that waits for the rest of its request body', () => {
     await expect.poll(() => heard).toEqual(['Error'])
     expect((await stack.deadLetters.list()).items).toMatchObject([{ error: { code: 'ECONNRESET' } }])
     await stack.close()
+  })
+})
+
+describe('the end of a call whose error waits for the rest of its request body', () => {
+  const done: CallDoneEvent[] = []
+  const attemptsDone: AttemptDoneEvent[] = []
+  const hear = (event: CallDoneEvent): void => void done.push(event)
+  const hearAttempt = (event: AttemptDoneEvent): void => void attemptsDone.push(event)
+  beforeEach(() => {
+    done.length = attemptsDone.length = 0
+    channels.callDone.subscribe(hear)
+    channels.attemptDone.subscribe(hearAttempt)
+  })
+  afterEach(() => {
+    channels.callDone.unsubscribe(hear)
+    channels.attemptDone.unsubscribe(hearAttempt)
+  })
+
+  const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+  /** A body that goes on, or fails, when the test says so. */
+  function heldBody(): { body: AsyncGenerator<Buffer>; end: () => void; fail: () => void } {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const body = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from('first')
+      await promise
+    }
+    return { body: body(), end: resolve, fail: () => reject(new Error('disk full')) }
+  }
+  const failed = { outcome: 'error', code: 'ECONNRESET', error: reset }
+
+  it('is that of its error where the body fails meanwhile: nobody has cancelled it', async () => {
+    const letters = deadLetter()
+    const { body, fail } = heldBody()
+    call([letters], body)
+    server.attempts[0]!.start().fail(reset)
+    fail()
+    const { items } = await letters.deadLetters.list()
+    expect(items).toMatchObject([{ error: { code: 'ECONNRESET' }, notReplayableReason: 'body-incomplete' }])
+    expect(done).toMatchObject([{ ...failed, deadLetterId: items[0]!.id }])
+    expect(attemptsDone).toMatchObject([failed])
+  })
+
+  it('names no record where the caller aborts meanwhile: none is made', async () => {
+    const letters = deadLetter()
+    const captured: string[] = []
+    const { body, end } = heldBody()
+    withCallOptions({ onCaptured: (id) => void captured.push(id) }, () => call([letters], body))
+    server.attempts[0]!.start().fail(reset)
+    const left = new Error('left')
+    controller.abort(left)
+    end()
+    expect((await letters.deadLetters.list()).items).toEqual([])
+    expect(done).toMatchObject([{ outcome: 'cancelled', error: left, deadLetterId: undefined }])
+    expect(captured).toEqual([])
+    // it had its end before the caller left
+    expect(attemptsDone).toMatchObject([failed])
+  })
+
+  it.each<[string, () => Interceptor[]]>([
+    ['dead letters', () => []],
+    ['dead letters under those of another stack', () => [deadLetter()]],
+  ])(
+    'is that of the timeout where the caller times out meanwhile, and it is captured, by %s',
+    async (_which, above) => {
+      const letters = deadLetter()
+      const captured: string[] = []
+      // as that of fetch, which ends like a complete one when it is aborted
+      const { body, end } = heldBody()
+      withCallOptions({ onCaptured: (id) => void captured.push(id) }, () => call([letters, ...above()], body))
+      server.attempts[0]!.start().fail(reset)
+      const late = timedOut()
+      controller.abort(late)
+      end()
+      const { items } = await letters.deadLetters.list()
+      expect(items).toMatchObject([
+        { error: { code: 'ECONNRESET' }, replayable: false, notReplayableReason: 'body-incomplete' },
+      ])
+      expect(done).toMatchObject([{ outcome: 'error', error: late }])
+      expect(captured).toContain(items[0]!.id)
+      expect(captured).toContain(done[0]!.deadLetterId)
+    },
+  )
+})
+
+describe('a handler of the caller that throws', () => {
+  const options = { origin: 'http://crm.test', path: '/', method: 'PUT' } as const
+  const bug = new Error('a bug')
+  const throws = (): never => {
+    throw bug
+  }
+
+  it.each<[string, Dispatcher.DispatchHandler]>([
+    ['an error', { onResponseError: throws }],
+    ['a response', { onResponseStart: throws, onResponseError: () => undefined }],
+  ])('at %s has the call captured all the same', async (what, handler) => {
+    const letters = deadLetter()
+    server.compose(letters).dispatch(options, { onRequestStart: () => undefined, ...handler })
+    const attempt = server.attempts[0]!.start()
+    expect(() => {
+      if (what === 'an error') attempt.fail(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))
+      else attempt.respond(503)
+    }).toThrow(bug)
+    expect((await letters.deadLetters.list()).items).toHaveLength(1)
+  })
+
+  it.each<[string, Dispatcher.DispatchHandler]>([
+    ['an error', { onResponseError: throws }],
+    ['a response', { onResponseStart: throws, onResponseError: () => undefined }],
+  ])('at %s has the drop told all the same where there is no room', (what, handler) => {
+    const onDrop = vi.fn()
+    const letters = deadLetter({ maxQueuedBytes: 1024, onDrop })
+    server.compose(letters).dispatch(options, { onRequestStart: () => undefined, ...handler })
+    const attempt = server.attempts[0]!.start()
+    expect(() => {
+      if (what === 'an error') attempt.fail(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))
+      else attempt.respond(503)
+    }).toThrow(bug)
+    expect(onDrop).toHaveBeenCalledExactlyOnceWith(expect.anything(), 'queue-full')
   })
 })
 
