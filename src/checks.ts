@@ -1,4 +1,4 @@
-import { arrayOption, oneOfOption, shown } from './options.ts'
+import { arrayOption, isDispatcher, oneOfOption, shown } from './options.ts'
 import { type OptionNames, unknownOption } from './unknown-option.ts'
 
 export { duration, integer, number, ofOption, orInfinity } from './number-checks.ts'
@@ -78,7 +78,9 @@ export function checkNames<Options, Policy>(
   checks: Checks<Options, Policy>,
   options: unknown,
 ): void {
-  if (!isObject(options)) throw new TypeError(`\`${factory}\` must be an object, got ${shown(options)}`)
+  if (!isObject(options)) {
+    throw new TypeError(`the options of \`${factory}\` must be an object, got ${shown(options)}`)
+  }
   const rows = checks as Rows
   const check = (path: readonly string[], inner: Rows, given: object): void => {
     for (const name of Object.keys(given)) {
@@ -98,9 +100,9 @@ export function checkNames<Options, Policy>(
   check([], rows, options)
 }
 
-/** A map or a promise is no options either: it would pass as one without any. */
+/** A map or a promise is no options either: it would pass as one without any. Neither is the dispatcher that they are for. */
 function isObject(value: unknown): value is object {
-  return Object.prototype.toString.call(value) === '[object Object]'
+  return Object.prototype.toString.call(value) === '[object Object]' && !isDispatcher(value)
 }
 
 function namesOf(rows: Rows): OptionNames {

@@ -9,10 +9,17 @@ export function shown(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return JSON.stringify(value)
   if (typeof value === 'object' && value !== null) {
+    if (isDispatcher(value)) return 'a Dispatcher'
     const kind = Object.prototype.toString.call(value).slice(8, -1)
     return kind === 'Object' ? 'an object' : `${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind}`
   }
   return String(value)
+}
+
+/** Whether it is one of undici's, whatever copy of undici it is of. */
+export function isDispatcher(value: unknown): boolean {
+  const { dispatch, compose } = (value ?? {}) as Partial<Dispatcher>
+  return typeof dispatch === 'function' && typeof compose === 'function'
 }
 
 /** Without what is there and undefined, which would replace a value that it is laid over. */
@@ -106,6 +113,13 @@ export function functionOption<F>(name: string, value: unknown): F | undefined {
     throw new TypeError(`\`${name}\` must be a function, got ${shown(value)}`)
   }
   return value as F | undefined
+}
+
+/** Work that has to be given as a function. A promise of it has begun, and can neither be bounded nor done again. */
+export function workOption(name: string, value: unknown): void {
+  if (typeof value === 'function') return
+  const begun = value instanceof Promise ? `, which has begun already: hand in \`() => work()\`` : ''
+  throw new TypeError(`\`${name}\` must be a function, got ${shown(value)}${begun}`)
 }
 
 /**

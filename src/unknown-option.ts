@@ -39,9 +39,9 @@ export function unknownOption({ factory, path, all }: OptionPlace, name: string,
     const near = same.filter((place) => place[0] === path[0])
     return notHere([...path, name], near.length > 0 ? near : [...(translated ?? []), ...same], remark)
   }
-  const near = nearestName(name, Object.keys(known))
-  if (near !== undefined) return notKnown(factory, path, name, near)
   if (translated !== undefined) return notHere([...path, name], translated, remark)
+  const near = nameOfSameWords(name, Object.keys(known)) ?? nearestName(name, Object.keys(known))
+  if (near !== undefined) return notKnown(factory, path, name, near)
   return new TypeError(
     `${subject(factory, path)} has no option \`${name}\`; it knows ${Object.keys(known).join(', ')}`,
   )
@@ -58,6 +58,7 @@ function remarkOn(meant: string, given: string, value: unknown): string {
 
 const remarks: Readonly<Record<string, string>> = {
   maxAttempts: ', the first included',
+  attemptTimeoutMs: ', of each attempt, or `totalTimeoutMs`, of the whole call',
   failureRate: ', from 0 to 1',
 }
 
@@ -101,11 +102,31 @@ function placesOf(name: string, names: OptionNames, path: readonly string[]): (r
   })
 }
 
+/** The one name that is the given one with words before or after it, or the other way round: `threshold`. */
+function nameOfSameWords(given: string, known: readonly string[]): string | undefined {
+  const words = ` ${wordsOf(given)} `
+  const same = known.filter((name) => {
+    const others = ` ${wordsOf(name)} `
+    return others.includes(words) || words.includes(others)
+  })
+  return same.length === 1 ? same[0] : undefined
+}
+
+/** Without a unit, which is what is forgotten. */
+function wordsOf(name: string): string {
+  return name
+    .replace(/(?<=.)Ms$/, '')
+    .replace(/[A-Z]+/g, ' $&')
+    .toLowerCase()
+    .trim()
+}
+
 /** The name that was surely meant: the same but for case, or with few letters changed, or one that goes on from it. */
 function nearestName(given: string, known: readonly string[]): string | undefined {
   const text = plain(given)
   let nearest: string | undefined
-  let least = Math.ceil(text.length * 0.4) + 1
+  // a short word of another meaning is as near as a typo: `headers` is no `leaseMs`
+  let least = (text.length < 8 ? Math.floor : Math.ceil)(text.length * 0.4) + 1
   for (const name of known) {
     const other = plain(name)
     const begins = text.length > 3 && (other.startsWith(text) || text.startsWith(other))

@@ -1,5 +1,6 @@
 import { callChecks, type CallOptions, onlyFalseOption, runInCallScope } from './call/call-options.ts'
 import { type Checks, overrides, resolveGiven } from './checks.ts'
+import { workOption } from './options.ts'
 import { retryChecks, type RetryOptions, type RetryPolicy } from './retry/options.ts'
 
 /** Retry options of one call: it is let through by the budget of its origin, or asks none. */
@@ -23,6 +24,6 @@ const withCallOptionsChecks: Checks<CallOptions<CallRetryOptions>, CallOptions> 
  */
 export function withCallOptions<T>(options: CallOptions<CallRetryOptions>, call: () => T): T {
   const scope = resolveGiven('withCallOptions', withCallOptionsChecks, options)
-  if (typeof call !== 'function') throw new TypeError(`\`call\` must be a function, got ${String(call)}`)
+  workOption('call', call)
   return runInCallScope(scope, call)
 }

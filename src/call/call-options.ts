@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Checks, duration, oneOf, optional } from '../checks.ts'
 import { isIdempotencyKey } from '../http/idempotency-key.ts'
-import { booleanOption, functionOption, stringOption } from '../options.ts'
+import { booleanOption, functionOption, shown, stringOption } from '../options.ts'
 import type { Call } from './call.ts'
 import { KeyedRequest } from './keyed-request.ts'
 
@@ -107,13 +107,11 @@ export function idempotencyKeyOption(name: string, value: unknown): string {
 
 export function labelsOption(name: string, value: unknown): Record<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TypeError(
-      `\`${name}\` must be an object of strings, got ${Array.isArray(value) ? 'an array' : String(value)}`,
-    )
+    throw new TypeError(`\`${name}\` must be an object of strings, got ${shown(value)}`)
   }
   for (const [label, text] of Object.entries(value)) {
     if (typeof text !== 'string') {
-      throw new TypeError(`\`${name}.${label}\` must be a string, got ${String(text)}`)
+      throw new TypeError(`\`${name}.${label}\` must be a string, got ${shown(text)}`)
     }
   }
   return value as Record<string, string>

@@ -2,7 +2,7 @@ import { type Checks, optional, resolveGiven, resolveOptions, withDefault } from
 import { addCallerStack } from '../errors.ts'
 import { isAbort } from '../http/error-status.ts'
 import { errorOutcome } from '../http/outcome.ts'
-import { integrationOption, signalOption, stringOption } from '../options.ts'
+import { integrationOption, signalOption, stringOption, workOption } from '../options.ts'
 import { storeOption } from '../store.ts'
 import type { CircuitStateName } from '../telemetry/channels.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
@@ -121,7 +121,7 @@ export class CircuitBreaker {
     fn: (context: ExecuteContext) => T | PromiseLike<T>,
     options: ExecuteOptions = {},
   ): Promise<T> {
-    if (typeof fn !== 'function') throw new TypeError(`\`fn\` must be a function, got ${String(fn)}`)
+    workOption('fn', fn)
     const { signal } = resolveGiven('execute', executeChecks, options)
     signal?.throwIfAborted()
     const circuit = this.#circuit()

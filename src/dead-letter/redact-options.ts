@@ -2,6 +2,7 @@ import { type Checks, setOf, withDefault } from '../checks.ts'
 import { REDACTED } from '../http/secrets/redacted-url.ts'
 import { comparableName } from '../http/secrets/secret-names.ts'
 import { shown, stringOption } from '../options.ts'
+import { isCredentialHeader } from './record/redaction/headers.ts'
 import { byPatterns, type PathPattern } from './record/redaction/path-rules.ts'
 import type { RedactionRules } from './record/redaction/rules.ts'
 
@@ -14,7 +15,7 @@ export interface RedactOptions {
   headers?: readonly string[] | undefined
   /**
    * Names of headers to keep although the defaults do not know them: `x-tenant`. A header that is not kept must be
-   * given by `credentials` at replay, or the record be sealed. Credentials are never kept.
+   * given by `credentials` at replay, or the record be sealed. Credentials are never kept, and refused here.
    */
   keepHeaders?: readonly string[] | undefined
   /** Names of further parameters of urls (`?pin=`, `;pin=`) whose values are secret. */
@@ -43,10 +44,18 @@ const noNames: ReadonlySet<string> = new Set()
 
 export const redactChecks: Checks<RedactOptions, RedactPolicy> = {
   headers: withDefault(names, noNames),
-  keepHeaders: withDefault(names, noNames),
+  keepHeaders: withDefault(setOf(keptHeaderOption), noNames),
   query: withDefault(names, noNames),
   path: pathOption,
   body: withDefault(bodyOption, noNames),
+}
+
+function keptHeaderOption(name: string, value: unknown): string {
+  const header = comparableName(stringOption(name, value))
+  if (!isCredentialHeader(header)) return header
+  throw new RangeError(
+    `\`${name}\` must be a header without a credential, which is never kept (a replay gets it from \`credentials\`), got ${shown(value)}`,
+  )
 }
 
 /** The rules of options that are checked. */

@@ -3,7 +3,7 @@ import { addCallerStack, asError, RateLimitError, isError } from '../errors.ts'
 import { deliveryOfError, errorCode } from '../http/delivery.ts'
 import { errorHeaders, errorStatus, isAbort } from '../http/error-status.ts'
 import { type Outcome, responseOutcome } from '../http/outcome.ts'
-import { integrationOption, MAX_TIMER_MS, signalOption } from '../options.ts'
+import { integrationOption, MAX_TIMER_MS, signalOption, workOption } from '../options.ts'
 import { channels, type CallEvent } from '../telemetry/channels.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import type { RetryBudget } from './budget/budget.ts'
@@ -58,7 +58,7 @@ export async function withRetry<T>(
   fn: (context: AttemptContext) => T | PromiseLike<T>,
   options: WithRetryOptions = {},
 ): Promise<T> {
-  if (typeof fn !== 'function') throw new TypeError(`\`fn\` must be a function, got ${String(fn)}`)
+  workOption('fn', fn)
   const { signal, totalTimeoutMs, integration, logger, ...policy } = resolveOptions(
     'withRetry',
     withRetryChecks,

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { asError } from '../errors.ts'
-import { PromisedAnswerError } from '../options.ts'
+import { PromisedAnswerError, shown } from '../options.ts'
 import { TimeLimitError } from '../time/time-limit.ts'
 import {
   type AttemptFailedEvent,
@@ -41,7 +41,7 @@ export function loggerOption(name: string, value: unknown): Logger | undefined {
 }
 
 function describe(value: unknown): string {
-  return typeof value === 'object' && value !== null ? 'an object without them' : String(value)
+  return typeof value === 'object' && value !== null ? 'an object without them' : shown(value)
 }
 
 /** What became of a replay that will not go on by itself. */

@@ -111,10 +111,10 @@ describe('a replay', () => {
     const none = '`deadLetters` must be a DeadLetterStore, got undefined'
     await expect(replayDeadLetters(undefined as never, { allowedOrigins })).rejects.toThrow(none)
     await expect(replayDeadLetters(stack.deadLetters, undefined as never)).rejects.toThrow(
-      '`replayDeadLetters` must be an object, got undefined',
+      'the options of `replayDeadLetters` must be an object, got undefined',
     )
     expect(() => startReplayer(stack.deadLetters, undefined as never)).toThrow(
-      '`startReplayer` must be an object, got undefined',
+      'the options of `startReplayer` must be an object, got undefined',
     )
   })
 })

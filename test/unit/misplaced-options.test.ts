@@ -1,3 +1,4 @@
+import { MockAgent } from 'undici'
 import { describe, expect, it } from 'vitest'
 import {
   CircuitBreaker,
@@ -80,10 +81,24 @@ describe('an option of the wrong kind is refused by its whole path', () => {
       '`bulkhead.adaptive.min` must be an integer >= 1 and <= 5 (`bulkhead.adaptive.max`), got 6',
     ],
     [{ attemptTimeoutMs: '5' }, '`attemptTimeoutMs` must be an integer >= 1 and <= 2147483647, got "5"'],
-    [7, '`resilience` must be an object, got 7'],
-    [null, '`resilience` must be an object, got null'],
-    [Promise.resolve({}), '`resilience` must be an object, got a Promise'],
-    [new Map(), '`resilience` must be an object, got a Map'],
+    [7, 'the options of `resilience` must be an object, got 7'],
+    [null, 'the options of `resilience` must be an object, got null'],
+    [Promise.resolve({}), 'the options of `resilience` must be an object, got a Promise'],
+    [new Map(), 'the options of `resilience` must be an object, got a Map'],
+    [new MockAgent(), 'the options of `resilience` must be an object, got a Dispatcher'],
+    [
+      { deadLetter: { redact: { keepHeaders: ['x-tenant', 'Authorization'] } } },
+      '`deadLetter.redact.keepHeaders[1]` must be a header without a credential, which is never kept (a replay gets it from `credentials`), got "Authorization"',
+    ],
+    [
+      { deadLetter: { redact: { keepHeaders: ['x-session-token'] } } },
+      '`deadLetter.redact.keepHeaders[0]` must be a header without a credential, which is never kept (a replay gets it from `credentials`), got "x-session-token"',
+    ],
+    [
+      { logger: () => undefined },
+      "`logger` must have the methods info, warn and error, as pino's has; got a function",
+    ],
+    [{ deadLetter: { labels: [] } }, '`deadLetter.labels` must be an object of strings, got []'],
   ])('resilience(%o)', async (options, message) => {
     expect(await refusalOf(resilience, options)).toBe(message)
   })
@@ -194,12 +209,12 @@ describe('an option that nobody knows is refused, with the nearest name', () => 
     [
       resilience,
       { timeout: 3_000 },
-      '`resilience` has no option `timeout`; did you mean `attemptTimeoutMs`?',
+      '`resilience` has no option `timeout`; did you mean `attemptTimeoutMs`, of each attempt, or `totalTimeoutMs`, of the whole call?',
     ],
     [
       resilience,
       { timeoutMs: 3_000 },
-      '`resilience` has no option `timeoutMs`; did you mean `attemptTimeoutMs`?',
+      '`resilience` has no option `timeoutMs`; did you mean `attemptTimeoutMs`, of each attempt, or `totalTimeoutMs`, of the whole call?',
     ],
     [
       resilience,
@@ -255,6 +270,59 @@ describe('an option that nobody knows is refused, with the nearest name', () => 
       createHubSpotAgent,
       { deadLetter: { redact: 3 } },
       '`deadLetter.redact` must be an object of options, got 3',
+    ],
+    [
+      resilience,
+      { circuitBreaker: { threshold: 5 } },
+      '`circuitBreaker` has no option `threshold`; did you mean `circuitBreaker.failureThreshold`?',
+    ],
+    [
+      resilience,
+      { retry: { multiplier: 2 } },
+      '`retry` has no option `multiplier`; did you mean `retry.backoffMultiplier`?',
+    ],
+    [
+      resilience,
+      { retry: { retryStatusCodes: [503] } },
+      '`retry` has no option `retryStatusCodes`; did you mean `retry.statusCodes`?',
+    ],
+    [
+      resilience,
+      { retry: { initialDelayMs: 5 } },
+      '`retry` has no option `initialDelayMs`; did you mean `retry.initialBackoffMs`?',
+    ],
+    [
+      resilience,
+      { retry: { maxDelay: 5 } },
+      '`retry` has no option `maxDelay`; did you mean `retry.maxBackoffMs`?',
+    ],
+    [
+      resilience,
+      { circuitBreaker: { openMs: 5 } },
+      '`circuitBreaker` has no option `openMs`; did you mean `circuitBreaker.timeoutMs`?',
+    ],
+    [
+      resilience,
+      { bulkhead: { queue: 5 } },
+      '`bulkhead` has no option `queue`; did you mean `bulkhead.maxQueue`?',
+    ],
+    [resilience, { retryBudget: {} }, '`retryBudget` is not an option here: did you mean `retry.budget`?'],
+    [
+      (o: never) => startReplayer(store.deadLetters, o),
+      { headers: () => ({}) },
+      '`startReplayer` has no option `headers`; did you mean `credentials`?',
+    ],
+    // two options go on from it
+    [
+      (o: never) => withCallOptions(o, () => 1),
+      { key: 'a' },
+      /^`withCallOptions` has no option `key`; it knows /,
+    ],
+    // as near as a typo, and of another meaning
+    [
+      (o: never) => startReplayer(store.deadLetters, o),
+      { readers: 5 },
+      /^`startReplayer` has no option `readers`; it knows /,
     ],
     [
       createHubSpotAgent,

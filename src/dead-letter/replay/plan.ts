@@ -120,12 +120,12 @@ function filterOption(
 
 function originOption(name: string, value: unknown): string {
   const text = stringOption(name, value)
-  if (httpOrigin(text) !== text) {
-    throw new RangeError(
-      `\`${name}\` must be an http or https origin such as "https://api.example.com", got ${JSON.stringify(text)}`,
-    )
-  }
-  return text
+  const origin = httpOrigin(text)
+  if (origin === text) return text
+  const meant = origin === undefined ? '' : `; did you mean ${JSON.stringify(origin)}?`
+  throw new RangeError(
+    `\`${name}\` must be an http or https origin such as "https://api.example.com", got ${JSON.stringify(text)}${meant}`,
+  )
 }
 
 /** One that only dispatches will do: nothing is composed on it. */

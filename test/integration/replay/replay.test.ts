@@ -692,7 +692,11 @@ describe('replayDeadLetters', () => {
   it.each([
     [{ allowedOrigins: [] }, '`allowedOrigins` must name at least one origin, got []'],
     [{ allowedOrigins: 'https://a.test' }, '`allowedOrigins` must be an array'],
-    [{ allowedOrigins: ['https://a.test/path'] }, '`allowedOrigins[0]` must be an http or https origin'],
+    [
+      { allowedOrigins: ['https://a.test/path'] },
+      'got "https://a.test/path"; did you mean "https://a.test"?',
+    ],
+    [{ allowedOrigins: ['https://a.test/'] }, 'got "https://a.test/"; did you mean "https://a.test"?'],
     [{ allowedOrigins: ['https://user@a.test'] }, '`allowedOrigins[0]` must be an http or https origin'],
     [{ allowedOrigins: ['ftp://a.test'] }, '`allowedOrigins[0]` must be an http or https origin'],
     [{ allowedOrigins: ['null'] }, '`allowedOrigins[0]` must be an http or https origin'],

@@ -123,7 +123,12 @@ describe('withRetry', () => {
 
   it('refuses what is not a function', async () => {
     await expect(withRetry('work' as never)).rejects.toThrow(
-      new TypeError('`fn` must be a function, got work'),
+      new TypeError('`fn` must be a function, got "work"'),
+    )
+    await expect(withRetry(Promise.resolve() as never)).rejects.toThrow(
+      new TypeError(
+        '`fn` must be a function, got a Promise, which has begun already: hand in `() => work()`',
+      ),
     )
   })
 })
