@@ -2,7 +2,7 @@ import { storable } from '../record/json.ts'
 import type { DeadLetterRecord, DeadLetterState } from '../record/record.ts'
 import { reportEvicted } from '../store/evicted.ts'
 import { initialState, isReplayable } from '../store/lifecycle.ts'
-import type { Retention } from '../store/retention.ts'
+import { mayBeEvicted, type Retention } from '../store/retention.ts'
 import type { AddOptions } from '../store/sink.ts'
 
 const MAX_TOMBSTONES = 10_000
@@ -23,8 +23,9 @@ export class BoundedEntries {
   readonly #retention: Retention
   readonly #now: () => number
   readonly #leaseNow: () => number
-  /** In the order of adding, which is the order of eviction. */
   readonly #entries = new Map<string, Entry>()
+  /** Of them those that may be evicted, in the order of adding, which is that of eviction. */
+  readonly #evictable = new Map<string, Entry>()
   readonly #tombstones = new Set<string>()
   bytes = 0
   evicted = 0
@@ -66,20 +67,15 @@ export class BoundedEntries {
 
   clear(): void {
     this.#entries.clear()
+    this.#evictable.clear()
     this.bytes = 0
   }
 
   /** Makes room and keeps the record; false when there is no room to be made. */
   insert(record: DeadLetterRecord, options: AddOptions, evicted: string[]): boolean {
-    const { maxBytes, maxRecords } = this.#retention
     const { copy, bytes } = storable(record)
-    if (bytes > maxBytes) return false
-    while (this.#entries.size >= maxRecords || this.bytes + bytes > maxBytes) {
-      const oldest = this.#oldestFree()
-      if (oldest === undefined) return false
-      this.#evict(oldest, evicted)
-    }
-    this.#entries.set(copy.id, {
+    if (!this.#makeRoom(bytes, evicted)) return false
+    const entry: Entry = {
       id: copy.id,
       record: copy,
       replayable: isReplayable(copy),
@@ -87,14 +83,30 @@ export class BoundedEntries {
       state: initialState(record, options, this.#now()),
       fence: 0,
       leaseUntil: 0,
-    })
+    }
+    this.#entries.set(copy.id, entry)
+    if (mayBeEvicted(copy)) this.#evictable.set(copy.id, entry)
     this.bytes += bytes
     return true
   }
 
-  #oldestFree(): Entry | undefined {
-    for (const entry of this.#entries.values()) if (!this.held(entry)) return entry
-    return undefined
+  /** Evicts no more than has to go, and nothing where that is not enough. */
+  #makeRoom(bytes: number, evicted: string[]): boolean {
+    const { maxBytes, maxRecords } = this.#retention
+    if (bytes > maxBytes) return false
+    let tooMany = this.#entries.size + 1 - maxRecords
+    let tooLarge = this.bytes + bytes - maxBytes
+    const oldest: Entry[] = []
+    for (const entry of this.#evictable.values()) {
+      if (tooMany <= 0 && tooLarge <= 0) break
+      if (this.held(entry)) continue
+      oldest.push(entry)
+      tooMany--
+      tooLarge -= entry.bytes
+    }
+    if (tooMany > 0 || tooLarge > 0) return false
+    for (const entry of oldest) this.#evict(entry, evicted)
+    return true
   }
 
   held(entry: Entry): boolean {
@@ -114,13 +126,14 @@ export class BoundedEntries {
   evictAged(evicted: string[]): void {
     if (this.#retention.maxAgeMs === Infinity) return
     const before = this.#now() - this.#retention.maxAgeMs
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#evictable.values()) {
       if (entry.record.timestamp < before && !this.held(entry)) this.#evict(entry, evicted)
     }
   }
 
   remove(entry: Entry): void {
     this.#entries.delete(entry.id)
+    this.#evictable.delete(entry.id)
     this.bytes -= entry.bytes
   }
 

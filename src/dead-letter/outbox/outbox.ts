@@ -34,7 +34,8 @@ export interface Outbox {
    * stored: the replayer's `credentials` gives them anew
    * @returns its id, once it is durable; with `within`, once it is written in that transaction
    * @throws TypeError, RangeError naming what, bound and value, also for a call that could never be sent as it was: too
-   * large, or with secrets or headers that are not stored without `seal`; Error when the store is away or full: nothing is written then
+   * large, or with secrets or headers that are not stored without `seal`; Error when the store is away, or with the code
+   * `ERR_OUTBOX_FULL` when it has no room, since what is in it must arrive: nothing is written then
    */
   add(url: string | URL, init?: OutboxRequest, options?: OutboxAddOptions): Promise<string>
 }
@@ -81,16 +82,23 @@ export function createOutbox(options: OutboxOptions): Outbox {
       const writer = given.within === undefined ? store : writerWithin(store, given.within)
       return turns.take(given.orderingKey, async () => {
         const record = await outboxRecord(request, given, policy)
-        const { refused } = await writer.add([record])
-        if (refused.includes(record.id)) {
-          throw new Error('the store of the outbox has no room for the call: it is not written')
-        }
+        const { kept } = await writer.add([record])
+        if (!kept.includes(record.id)) throw outboxFull()
         // where it is written in a transaction, its commit tells
         if (given.within === undefined && (record.notBefore ?? 0) <= Date.now()) outboxAdded(store)
         return record.id
       })
     },
   }
+}
+
+/** What is in an outbox is not removed for what is new: who adds has to know, and can still do something else. */
+function outboxFull(): Error {
+  const error = new Error(
+    'the store of the outbox has no room for the call: nothing was written, and nothing is sent. What is in it must arrive first, ' +
+      'or be discarded; or raise its `maxRecords` or `maxBytes`',
+  )
+  return Object.assign(error, { code: 'ERR_OUTBOX_FULL' })
 }
 
 /** One after the other by their key, however long the body of one takes to be read: ids are the order of a key. */

@@ -7,7 +7,10 @@ export interface AddResult {
   readonly settled: string[]
   /** Older entries that retention removed to make room. */
   readonly evicted: string[]
-  /** Ids that found no room: all that could be evicted is leased, or the record alone exceeds `maxBytes`. */
+  /**
+   * Ids that found no room: what is there is held by replayers or of an outbox, or the record alone exceeds `maxBytes`. Nothing
+   * was evicted for them.
+   */
   readonly refused: string[]
 }
 

@@ -32,7 +32,8 @@ export interface ClaimResult {
  * Guarantees: `add` resolves only when the records are kept as durably as the store promises. A record is kept at most
  * once per id, and never again after its id was settled or discarded (as long as the tombstone lasts). An entry is
  * claimed by at most one caller at a time; each claim has a higher `fence`, and `renew` and `settle` with an older one
- * change nothing. Whatever rejects has changed nothing, or is safe to repeat.
+ * change nothing. Retention removes neither what is claimed nor, ever, a call of an outbox (`reason`): where nothing else is left,
+ * `add` refuses what is new. Whatever rejects has changed nothing, or is safe to repeat.
  */
 export interface DeadLetterStore extends DeadLetterSink {
   /**

@@ -1,3 +1,4 @@
+import { NEVER_EVICTED } from '../../dead-letter/store/retention.ts'
 import { cooldownBound, limitTables } from './limits/tables.ts'
 
 /**
@@ -80,8 +81,13 @@ const deadLetters = `
   );
   INSERT INTO @.dead_letter_counts (base) VALUES (true);`
 
+/** Of what may be evicted: in a store that is full of what may not, the rest is to be found at once. */
+const evictable = `
+  CREATE INDEX dead_letters_evictable ON @.dead_letters (ts, id)
+    WHERE status <> 'gone' AND reason <> '${NEVER_EVICTED}';`
+
 /** What each version adds to the one before. */
-const versions: readonly string[] = [`${circuits}${deadLetters}`, limitTables, cooldownBound]
+const versions: readonly string[] = [`${circuits}${deadLetters}`, limitTables, cooldownBound, evictable]
 
 /** Of the tables; each version is a row of `meta`. */
 export const SCHEMA_VERSION = versions.length

@@ -11,7 +11,7 @@ import { reportEvicted } from '../../dead-letter/store/evicted.ts'
 import { initialState, isReplayable } from '../../dead-letter/store/lifecycle.ts'
 import type { DeadLetterQuery } from '../../dead-letter/store/query/query.ts'
 import { lastCode } from '../../dead-letter/store/query/summary.ts'
-import type { Retention } from '../../dead-letter/store/retention.ts'
+import { NEVER_EVICTED, type Retention } from '../../dead-letter/store/retention.ts'
 import type { Settlement, SettleResult } from '../../dead-letter/store/settlement.ts'
 import type { AddOptions } from '../../dead-letter/store/sink.ts'
 import type { DeadLetterStats } from '../../dead-letter/store/stats.ts'
@@ -20,7 +20,7 @@ import type { ClaimResult, DeadLetterPage, DeadLetterStore } from '../../dead-le
 import { SqliteClaims } from './claims.ts'
 import type { SqliteDatabase } from './database.ts'
 import { SqliteDeadLetterReader } from './reader.ts'
-import type { Row } from './rows.ts'
+import { isNatural, type Row } from './rows.ts'
 import { DeadLetterTable, HELD, MAX_LEASE_MS } from './table.ts'
 
 /** A record with what is kept of it. */
@@ -40,6 +40,14 @@ interface Evicted {
   readonly id: string
   readonly integration: string
 }
+
+/** What retention may remove, oldest first; takes what {@link HELD} takes. As the index says it, or it is not used. */
+const EVICTABLE = `SELECT d.id, d.integration, d.bytes FROM dead_letters d
+  WHERE d.reason <> '${NEVER_EVICTED}' AND NOT ${HELD}`
+const OLDEST_FIRST = 'ORDER BY d.ts, d.id'
+
+/** Rows that are looked at first for what may go: mostly one of them does. */
+const FIRST_LOOK = 4
 
 /** Rows per transaction: few enough not to hold up the event loop. */
 const BATCH = 8
@@ -118,22 +126,9 @@ export class SqliteDeadLetters implements DeadLetterStore {
   }
 
   #insert({ record, json, bytes }: NewRow, options: AddOptions, evicted: Evicted[]): boolean {
-    const { maxRecords, maxBytes } = this.#retention
     const { body } = record.request
     const sealed = record.sealed?.data
-    if (bytes > maxBytes) return false
-    for (;;) {
-      const totals = this.#table.totals()!
-      if (totals.count < maxRecords && totals.bytes + bytes <= maxBytes) break
-      const now = this.#table.now()
-      const oldest = this.#table.get(
-        `SELECT d.id, d.integration, d.bytes FROM dead_letters d WHERE NOT ${HELD} ORDER BY d.ts, d.id LIMIT 1`,
-        now,
-        now + MAX_LEASE_MS,
-      )
-      if (oldest === undefined) return false
-      evicted.push(this.#evict(oldest))
-    }
+    if (!this.#makeRoom(bytes, evicted)) return false
     const state = initialState(record, options, this.#table.now())
     this.#table.run(
       `INSERT INTO dead_letters (id, ts, integration, origin, reason, code, labels, ordering_key, replayable, repeatable, bytes,
@@ -163,14 +158,44 @@ export class SqliteDeadLetters implements DeadLetterStore {
     return true
   }
 
+  /** Evicts no more than has to go, and nothing where that is not enough. */
+  #makeRoom(bytes: number, evicted: Evicted[]): boolean {
+    const { maxRecords, maxBytes } = this.#retention
+    if (bytes > maxBytes) return false
+    const totals = this.#table.totals()!
+    let tooMany = totals.count + 1 - maxRecords
+    let tooLarge = totals.bytes + bytes - maxBytes
+    const oldest: Row[] = []
+    const now = this.#table.now()
+    while (tooMany > 0 || tooLarge > 0) {
+      const rows = this.#table.all(
+        `${EVICTABLE} ${OLDEST_FIRST} LIMIT ? OFFSET ?`,
+        now,
+        now + MAX_LEASE_MS,
+        // twice as many each time
+        Math.max(FIRST_LOOK, oldest.length),
+        oldest.length,
+      )
+      if (rows.length === 0) return false
+      for (const row of rows) {
+        if (tooMany <= 0 && tooLarge <= 0) break
+        oldest.push(row)
+        tooMany--
+        tooLarge -= isNatural(row['bytes']) ? row['bytes'] : 0
+      }
+    }
+    for (const row of oldest) evicted.push(this.#evict(row))
+    return true
+  }
+
   #evictAged(): Evicted[] {
     if (this.#retention.maxAgeMs === Infinity) return []
     const now = this.#table.now()
     const aged = this.#table.all(
-      `SELECT d.id, d.integration, d.bytes FROM dead_letters d WHERE d.ts < ? AND NOT ${HELD} ORDER BY d.ts, d.id LIMIT ${BATCH}`,
-      now - this.#retention.maxAgeMs,
+      `${EVICTABLE} AND d.ts < ? ${OLDEST_FIRST} LIMIT ${BATCH}`,
       now,
       now + MAX_LEASE_MS,
+      now - this.#retention.maxAgeMs,
     )
     return aged.map((row) => this.#evict(row))
   }

@@ -1,19 +1,25 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { NEVER_EVICTED } from '../../dead-letter/store/retention.ts'
 
 /** Raised with every change of the tables; kept in the file as `user_version`. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** With all that a look at what is due asks for: rows are large, and it must not read them. */
 const byDue =
   'CREATE INDEX dead_letters_by_due ON dead_letters (status, due_at, id, replayable, corrupt, ordering_key)'
 
-/** From the version before. */
-const fromVersion2 = `
+/** Of what may be evicted: of a store that is full of what may not, the rest is to be found at once. */
+const evictable = `CREATE INDEX dead_letters_evictable ON dead_letters (ts, id) WHERE reason <> '${NEVER_EVICTED}'`
+
+/** What leads from each earlier version to the one after it. */
+const steps: Readonly<Record<number, string>> = {
+  2: `
   ALTER TABLE dead_letters RENAME COLUMN sendable TO replayable;
   DROP INDEX dead_letters_by_due;
   ${byDue};
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`
+`,
+  3: `${evictable};`,
+}
 
 /**
  * `record` is the JSON of what was captured, without its bodies. The columns beside it are what filters and claims look
@@ -47,6 +53,7 @@ const tables = `
   ) STRICT;
   CREATE INDEX dead_letters_by_time ON dead_letters (ts, id);
   ${byDue};
+  ${evictable};
   CREATE INDEX dead_letters_by_ordering_key ON dead_letters (ordering_key, id) WHERE ordering_key IS NOT NULL;
   CREATE TABLE dead_letter_tombstones (id TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX dead_letter_tombstones_by_time ON dead_letter_tombstones (at);
@@ -55,20 +62,25 @@ const tables = `
     captured INTEGER NOT NULL, replayed INTEGER NOT NULL, evicted INTEGER NOT NULL, discarded INTEGER NOT NULL
   ) STRICT;
   INSERT INTO dead_letter_totals VALUES (0, 0, 0, 0, 0, 0, 0);
-  PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
-/** Makes the tables of an empty file, and brings those of the version before up to date. Several processes may open the same new file at once. */
+/** Makes the tables of an empty file, and brings those of an earlier version up to date. Several processes may open the same new file at once. */
 export function migrate(db: DatabaseSync): void {
   if (versionOf(db) === SCHEMA_VERSION) return
   db.exec('BEGIN IMMEDIATE')
   try {
-    const version = versionOf(db)
-    if (version === 0) db.exec(tables)
-    else if (version === 2) db.exec(fromVersion2)
-    else if (version !== SCHEMA_VERSION) {
-      throw new Error(`its schema has version ${version}, this package knows ${SCHEMA_VERSION}`)
+    const found = versionOf(db)
+    if (found === 0) db.exec(tables)
+    else {
+      for (let version = found; version !== SCHEMA_VERSION; version++) {
+        const step = steps[version]
+        if (step === undefined) {
+          throw new Error(`its schema has version ${found}, this package knows ${SCHEMA_VERSION}`)
+        }
+        db.exec(step)
+      }
     }
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
     db.exec('COMMIT')
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')

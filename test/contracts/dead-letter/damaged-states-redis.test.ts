@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { resolveOptions } from '../../../src/checks.ts'
 import {
   redisDeadLetters,
@@ -11,6 +11,7 @@ import {
   damagedStatesContract,
   everyKind,
 } from '../../../src/testing/contracts/damaged-states.ts'
+import { makeRecord } from '../../../src/testing/contracts/records.ts'
 import { type RunningRedis, startRedis } from '../../support/servers/redis-server.ts'
 import { runner } from '../runner.ts'
 
@@ -117,6 +118,7 @@ damagedStatesContract(runner, 'Redis', make, {
     'a text in the place of the ordering keys': replaced('orders', 'SET', 'a'),
     'a set in the place of the tombstones': replaced('tombstones', 'SADD', 'a'),
     'a hash in the place of the index by time': replaced('all', 'HSET', 'a', '1'),
+    'a text in the place of what may be evicted': replaced('evictable', 'SET', 'a'),
     'a list in the place of the totals': replaced('totals', 'RPUSH', 'a'),
     'a lost index of what is due': ({ key }) =>
       client
@@ -130,4 +132,27 @@ damagedStatesContract(runner, 'Redis', make, {
       await client.hset(key('totals'), 'fence', 'high')
     },
   },
+})
+
+it('a call of an outbox whose state ends in its middle is not evicted, also after the indexes were made anew', async () => {
+  const prefix = `damaged-${++count}`
+  const policy = { maxAgeMs: 60_000, maxRecords: 2 }
+  const store = redisDeadLetters(
+    client,
+    prefix,
+    resolveOptions('redisDeadLetters', redisDeadLettersChecks, policy),
+  )
+  const timestamp = Date.now() - 3_600_000
+  const [call, failed, next] = [makeRecord({ reason: 'outbox', timestamp }), makeRecord(), makeRecord()]
+  await store.add([call, failed])
+  const states = `${prefix}:1:{dead-letters}:states`
+  await client.hset(states, call.id, (await client.hget(states, call.id))!.slice(0, 30))
+  await client.set(`${prefix}:1:{dead-letters}:due`, 'in the way')
+  expect((await store.claim({ limit: 10, leaseMs: 1 })).corrupt).toMatchObject([{ id: call.id }])
+  await sleep(5)
+  await store.claim({ limit: 10, leaseMs: 1, maxReplays: 1 })
+  await sleep(5)
+  expect((await store.add([next])).evicted).toEqual([failed.id])
+  expect(await client.hexists(states, call.id)).toBe(1)
+  await store.close()
 })

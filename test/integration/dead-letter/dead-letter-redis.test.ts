@@ -221,7 +221,7 @@ describe('captures into Redis', () => {
     await client.script('FLUSH')
     expect((await store.deadLetters.get(record.id))!.id).toBe(record.id)
     expect((await client.keys('*')).every((key) => key.startsWith('app:mine:1:{dead-letters}:'))).toBe(true)
-    expect(await client.keys('*')).toHaveLength(5)
+    expect(await client.keys('*')).toHaveLength(6)
     for (const key of await client.keys('*')) expect(await client.ttl(key)).toBe(-1)
     await store.close()
     prefixed.disconnect()

@@ -260,22 +260,34 @@ describe('the SQLite store', () => {
     const db = new DatabaseSync(newer)
     db.exec('PRAGMA user_version = 99')
     db.close()
-    expect(() => sqliteStore(newer)).toThrow('its schema has version 99, this package knows 3')
+    expect(() => sqliteStore(newer)).toThrow('its schema has version 99, this package knows 4')
   })
 
-  it('brings the tables of the version before up to date, and loses nothing', async () => {
+  const backTo3 = 'DROP INDEX dead_letters_evictable; PRAGMA user_version = 3;'
+  const backTo2 = `ALTER TABLE dead_letters RENAME COLUMN replayable TO sendable; DROP INDEX dead_letters_by_due;
+    CREATE INDEX dead_letters_by_due ON dead_letters (status, due_at, id); PRAGMA user_version = 2;`
+  it.each([
+    ['3', backTo3],
+    ['2', backTo3 + backTo2],
+  ])('brings the tables of version %s up to date, and loses nothing', async (_version, back) => {
     const store = sqliteStore(path)
     const record = makeRecord()
     await store.deadLetters.add([record])
     await store.close()
+    const schemaOf = (db: DatabaseSync): unknown[] =>
+      db.prepare("SELECT name FROM sqlite_schema WHERE name LIKE 'dead_letters%' ORDER BY name").all()
     const db = new DatabaseSync(path)
-    db.exec(`ALTER TABLE dead_letters RENAME COLUMN replayable TO sendable; DROP INDEX dead_letters_by_due;
-      CREATE INDEX dead_letters_by_due ON dead_letters (status, due_at, id); PRAGMA user_version = 2`)
+    const made = schemaOf(db)
+    db.exec(back)
+    expect(schemaOf(db)).not.toEqual(made)
     db.close()
     const again = sqliteStore(path)
     const { items } = await again.deadLetters.claim({ limit: 10, leaseMs: 1000 })
     expect(items.map(({ id }) => id)).toEqual([record.id])
     await again.close()
+    const migrated = new DatabaseSync(path)
+    expect(schemaOf(migrated)).toEqual(made)
+    migrated.close()
   })
 
   it.skipIf(process.platform === 'win32')(

@@ -1,4 +1,7 @@
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
@@ -13,6 +16,7 @@ import type { ResilienceStore } from '../../../src/store.ts'
 import { memoryStore } from '../../../src/stores/memory/memory-store.ts'
 import { postgresStore, type PostgresStore } from '../../../src/stores/postgres/postgres-store.ts'
 import { redisStore } from '../../../src/stores/redis/redis-store.ts'
+import { sqliteStore } from '../../../src/stores/sqlite/sqlite-store.ts'
 import { ok, type Provider, silence, startProvider, status } from '../../support/calls/provider.ts'
 import { startRunClock } from '../../support/calls/turns.ts'
 import { newSchema, postgresFixture, type PostgresFixture } from '../../support/servers/postgres-schemas.ts'
@@ -358,6 +362,55 @@ describe('what could not be sent as it was given', () => {
     expect(() => createOutbox({} as OutboxOptions)).toThrow(/`store` must have `deadLetters`/)
     expect(() => createOutbox({ store, name: 'x' } as never)).toThrow(/name/)
   })
+})
+
+describe('a store that is full of calls', () => {
+  let fixture: PostgresFixture
+  let redis: Awaited<ReturnType<typeof startRedis>>
+  let folder: string
+  let client: Redis
+  beforeAll(async () => {
+    fixture = await postgresFixture()
+    redis = await startRedis()
+    client = new Redis(redis.url)
+    folder = await mkdtemp(join(tmpdir(), 'outbox-'))
+  })
+  afterAll(async () => {
+    client.disconnect()
+    await redis.stop()
+    await fixture.stop()
+    await rm(folder, { recursive: true })
+  })
+
+  const bounds = { maxRecords: 2, maxAgeMs: 1 }
+  it.each<[string, () => ResilienceStore]>([
+    ['memory', () => memoryStore({ deadLetters: bounds })],
+    ['SQLite', () => sqliteStore(join(folder, 'outbox.db'), { ...bounds })],
+    ['Redis', () => redisStore(client, { deadLetters: bounds })],
+    ['PostgreSQL', () => postgresStore(fixture.pool, { schema: newSchema(), deadLetters: bounds })],
+  ])(
+    'loses none of them for a new one, which is told, and takes it when one has arrived: %s',
+    async (_name, make) => {
+      store = make()
+      const outbox = createOutbox({ store })
+      const add = (order: number): Promise<string> =>
+        outbox.add(`${provider.url}/${order}`, post, { orderingKey: 'one after the other' })
+      const first = await add(1)
+      await add(2)
+      await sleep(5)
+      await expect(add(3)).rejects.toMatchObject({
+        code: 'ERR_OUTBOX_FULL',
+        message: expect.stringContaining('nothing was written, and nothing is sent') as string,
+      })
+      expect(await store.deadLetters.get(first)).toMatchObject({ reason: 'outbox', status: 'pending' })
+      expect((await store.deadLetters.stats()).total).toBe(2)
+      provider.replies = [ok, status(503)]
+      await deliver()
+      await add(4)
+      await expect(add(5)).rejects.toThrow('no room')
+      expect(urls()).toEqual(['/1', '/2'])
+    },
+  )
 })
 
 describe('within a transaction of PostgreSQL', () => {

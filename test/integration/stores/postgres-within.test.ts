@@ -177,3 +177,34 @@ test('statements that the server takes back in favour of others are sent again, 
     await pool.end()
   }
 })
+
+test('what finds no room is refused, and is not there when the transaction is committed all the same', async () => {
+  const owed = [1, 2].map(() => makeRecord({ reason: 'outbox' }))
+  await store.deadLetters.add(owed)
+  const [first, second, third] = [1, 2, 3].map(() => makeRecord({ reason: 'outbox' }))
+  await order('paid')
+  expect(await store.deadLetters.within(client).add([first!, second!, first!])).toMatchObject({
+    kept: [first!.id, first!.id],
+    duplicates: 1,
+    refused: [second!.id],
+    evicted: [],
+  })
+  expect(await store.deadLetters.within(client).add([third!])).toMatchObject({ refused: [third!.id] })
+  await client.query('COMMIT')
+  const { items } = await store.deadLetters.list()
+  expect(items.map(({ id }) => id).sort()).toEqual([...owed, first!].map(({ id }) => id).sort())
+  expect(await store.deadLetters.stats()).toMatchObject({ total: 3, counters: { captured: 3, evicted: 0 } })
+})
+
+test('what can be made room for is kept, and what goes for it goes apart from the transaction', async () => {
+  const failed = makeRecord()
+  await store.deadLetters.add([makeRecord({ reason: 'outbox' }), failed, makeRecord({ reason: 'outbox' })])
+  const added = makeRecord({ reason: 'outbox' })
+  expect(await store.deadLetters.within(client).add([added])).toMatchObject({ kept: [added.id], refused: [] })
+  await client.query('COMMIT')
+  const next = makeRecord({ reason: 'outbox' })
+  expect(await store.deadLetters.add([next])).toMatchObject({ kept: [], refused: [next.id] })
+  await vi.waitFor(async () => expect((await store.deadLetters.stats()).total).toBe(3), 10_000)
+  expect(await store.deadLetters.get(failed.id)).toBeUndefined()
+  expect(await store.deadLetters.get(added.id)).toBeDefined()
+})

@@ -30,7 +30,7 @@ test('twelve processes that start at once make the tables once', async () => {
   const stores = Array.from({ length: 12 }, () => postgresStore(fixture.pool, { schema, listen: false }))
   await Promise.all(stores.map((store) => store.deadLetters.stats()))
   const { rows } = await fixture.pool.query(`SELECT version FROM ${schema}.meta`)
-  expect(rows).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }])
+  expect(rows).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }, { version: 4 }])
 })
 
 test('a schema may be named by a word that SQL has for itself', async () => {
@@ -98,11 +98,16 @@ test('tables of the first version are brought up to date, and keep what is in th
   await fixture.pool.query(`
     DROP FUNCTION ${schema}.limit_exchange;
     DROP TABLE ${schema}.limits, ${schema}.limit_leases, ${schema}.limit_cooldowns;
+    DROP INDEX ${schema}.dead_letters_evictable;
     DELETE FROM ${schema}.meta WHERE version > 1`)
   const store = postgresStore(fixture.pool, { schema })
   try {
     expect(await store.deadLetters.get(record.id)).toMatchObject({ id: record.id })
     expect(await store.limits.directory?.cool('https://a.test', 1_000)).toBe(1_000)
+    const { rows } = await fixture.pool.query('SELECT to_regclass($1)::text AS found', [
+      `${schema}.dead_letters_evictable`,
+    ])
+    expect(rows).toEqual([{ found: `${schema}.dead_letters_evictable` }])
   } finally {
     await store.close()
   }
@@ -144,7 +149,7 @@ test('tables of a newer version are refused, as an outage', async () => {
   const error: unknown = await postgresStore(fixture.pool, { schema })
     .deadLetters.add([makeRecord()])
     .catch((thrown: unknown) => thrown)
-  expect(String(error)).toContain('have version 99, this package knows 3')
+  expect(String(error)).toContain('have version 99, this package knows 4')
   expect(isStoreFault(error)).toBe(true)
 })
 

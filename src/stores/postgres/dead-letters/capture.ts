@@ -5,7 +5,7 @@ import { initialState, isReplayable } from '../../../dead-letter/store/lifecycle
 import { lastCode } from '../../../dead-letter/store/query/summary.ts'
 import type { AddOptions } from '../../../dead-letter/store/sink.ts'
 import { isSentAtOnce, OUTBOX_ADDED, type OutboxNotice } from '../../outbox-notice.ts'
-import { type PostgresRetention, type Totals, totalsSql } from './retention.ts'
+import { areSane, type PostgresRetention, type Totals, totalsSql } from './retention.ts'
 import { plainJson, plainNames } from './rows.ts'
 import type { DeadLetterTable } from './table.ts'
 
@@ -89,27 +89,24 @@ export class PostgresCapture {
     fresh: ReadonlySet<string>,
     totals: Totals,
   ): ReturnType<PostgresRetention['enforce']> {
-    const room = this.#makeRoom(rows, fresh, totals)
-    if (!this.#isOthers) return room
-    // when it fails, the next who adds makes it
-    room.catch(() => undefined)
-    return { refused: new Set(), evicted: [] }
-  }
-
-  async #makeRoom(
-    rows: readonly NewRow[],
-    fresh: ReadonlySet<string>,
-    totals: Totals,
-  ): ReturnType<PostgresRetention['enforce']> {
     const added = rows.filter(({ record }) => fresh.has(record.id))
-    await this.#retention.tidy(totals)
+    const tidied = this.#retention.tidy(totals)
+    if (!this.#isOthers) await tidied
+    // not waited for: it needs another connection, which a transaction that holds one may never get
+    else tidied.catch(() => undefined)
     const isDue = this.#retention.isDue(totals, {
       count: fresh.size,
       bytes: added.reduce((sum, { bytes }) => sum + bytes, 0),
       oldest: Math.min(...added.map(({ record }) => record.timestamp)),
     })
     if (!isDue || fresh.size === 0) return { refused: new Set(), evicted: [] }
-    return this.#retention.enforce(rows.map(({ record }) => record.id))
+    const batch = rows.map(({ record }) => record.id)
+    // the same record may be twice in a batch
+    const ids = { batch, fresh: [...new Set(batch)].filter((id) => fresh.has(id)) }
+    if (!this.#isOthers) return this.#retention.enforce(ids)
+    // what has to go for it goes apart; when that fails, the next who adds makes it
+    this.#retention.enforce({ batch: [], fresh: [] }).catch(() => undefined)
+    return areSane(totals) ? this.#retention.enforce(ids, this.#table) : { refused: new Set(), evicted: [] }
   }
 
   async #insert(

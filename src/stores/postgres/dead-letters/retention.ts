@@ -1,5 +1,5 @@
 import { reportEvicted } from '../../../dead-letter/store/evicted.ts'
-import type { Retention } from '../../../dead-letter/store/retention.ts'
+import { NEVER_EVICTED, type Retention } from '../../../dead-letter/store/retention.ts'
 import { held, idsJson, MAX_NATURAL } from './rows.ts'
 import type { DeadLetterTable } from './table.ts'
 
@@ -11,6 +11,9 @@ const MAX_DELTAS = 100
 
 /** Entries that one statement evicts at most. */
 const MAX_EVICTED = 1_000
+
+/** What retention may remove, if nobody holds it. As the index says it, or it is not used. */
+const EVICTABLE = `d.status <> 'gone' AND d.reason <> '${NEVER_EVICTED}'`
 
 /** What is added up of the rows of counts. */
 const COUNTERS = ['captured', 'replayed', 'evicted', 'discarded'] as const
@@ -26,6 +29,7 @@ export interface Totals {
   readonly deltas: number
   /** Rows that others are added to: one, unless somebody else has written there. */
   readonly bases: number
+  /** Time of capture of the oldest that may be evicted. */
   readonly oldest: number | null
   readonly now: number
 }
@@ -34,7 +38,12 @@ export interface Totals {
 export function totalsSql({ entries, counts, now }: DeadLetterTable): string {
   return `(SELECT jsonb_build_object('entries', coalesce(sum(entries), 0), 'bytes', coalesce(sum(bytes), 0),
     'deltas', count(*), 'bases', count(*) FILTER (WHERE base), 'now', ${now},
-    'oldest', (SELECT ts FROM ${entries} WHERE status <> 'gone' ORDER BY ts, id LIMIT 1)) FROM ${counts})::text`
+    'oldest', (SELECT d.ts FROM ${entries} d WHERE ${EVICTABLE} ORDER BY d.ts, d.id LIMIT 1)) FROM ${counts})::text`
+}
+
+/** Whether the sums can be true: what somebody else has written there is made right by the next who adds. */
+export function areSane({ entries, bytes, bases }: Totals): boolean {
+  return bases === 1 && [entries, bytes].every((sum) => sum >= 0 && Number.isSafeInteger(sum))
 }
 
 /** Keeps the store within its bounds. */
@@ -66,11 +75,10 @@ export class PostgresRetention {
   }
 
   /** Makes the counts right again where they cannot be, and few again where they are many. */
-  async tidy({ entries, bytes, deltas, bases }: Totals): Promise<void> {
-    const areSane = bases === 1 && [entries, bytes].every((sum) => sum >= 0 && Number.isSafeInteger(sum))
-    if (!areSane) await this.#recount()
+  async tidy(totals: Totals): Promise<void> {
+    if (!areSane(totals)) await this.#recount()
     // of many processes some do it, not all at once
-    else if (deltas > MAX_DELTAS && Math.random() < 0.2) await this.#compact()
+    else if (totals.deltas > MAX_DELTAS && Math.random() < 0.2) await this.#compact()
   }
 
   /** Who makes the sums right or few has this lock: what one takes away must not be in what another one puts there. */
@@ -114,32 +122,50 @@ export class PostgresRetention {
   }
 
   /**
-   * Evicts the oldest that nobody holds, at most 1,000 of them: what is still too many goes with the next batches. Of
-   * `batch`, which has just been added, goes only what finds no room when no older ones are left.
-   * @returns ids of the batch that are gone again, and of others
+   * Makes room for what has just been added: evicts the oldest that may go, at most 1,000 of them, and what is still too many
+   * goes with the next batches. Where all of them are not enough, what finds no room is taken out again first, the last first,
+   * and nothing is evicted for it.
+   * @param table where it can be seen that was added: in the transaction of somebody else nothing else goes, since others would
+   * wait for its end
+   * @returns ids that were added and are gone again, and ids of others
    */
-  async enforce(batch: readonly string[]): Promise<{ refused: Set<string>; evicted: string[] }> {
+  async enforce(
+    { batch, fresh }: { batch: readonly string[]; fresh: readonly string[] },
+    table = this.#table,
+  ): Promise<{ refused: Set<string>; evicted: string[] }> {
     const { maxRecords, maxBytes, maxAgeMs } = this.#bounds
-    const { entries, counts, now } = this.#table
+    const { entries, counts, now } = table
     const isHeld = held('t.now')
-    const rows = await this.#table.query(
+    const isOthers = table !== this.#table
+    const rows = await table.query(
       `WITH t AS MATERIALIZED (SELECT ${now} AS now),
-       mine AS MATERIALIZED (SELECT jsonb_array_elements_text($4::text::jsonb) AS id),
-       total AS (SELECT sum(entries) AS n, sum(bytes) AS b FROM ${counts}),
+       batch AS MATERIALIZED (SELECT jsonb_array_elements_text($4::text::jsonb) AS id),
+       mine AS MATERIALIZED (
+         SELECT id, nth FROM jsonb_array_elements_text($5::text::jsonb) WITH ORDINALITY AS m(id, nth)),
+       excess AS MATERIALIZED (
+         SELECT sum(entries) - $1::text::bigint AS n, sum(bytes) - $2::text::bigint AS b FROM ${counts}),
        old AS MATERIALIZED (
-         (SELECT d.id, d.ts, d.bytes, false AS mine FROM ${entries} d, t
-          WHERE d.status <> 'gone' AND NOT ${isHeld} AND NOT EXISTS (SELECT FROM mine WHERE mine.id = d.id)
-          ORDER BY d.ts, d.id LIMIT ${MAX_EVICTED})
-         UNION ALL
-         SELECT d.id, d.ts, d.bytes, true FROM ${entries} d, t, mine
-         WHERE d.id = mine.id AND d.status <> 'gone' AND NOT ${isHeld}),
+         SELECT d.id, d.ts, d.bytes FROM ${entries} d, t
+         WHERE ${EVICTABLE} AND NOT ${isHeld} AND NOT EXISTS (SELECT FROM batch WHERE batch.id = d.id)
+         ORDER BY d.ts, d.id LIMIT ${MAX_EVICTED}),
+       free AS MATERIALIZED (SELECT count(*) AS n, coalesce(sum(bytes), 0) AS b FROM old),
+       surplus AS MATERIALIZED (
+         SELECT m.id, m.bytes FROM (
+           SELECT d.id, d.bytes, row_number() OVER w AS n, sum(d.bytes) OVER w - d.bytes AS before
+           FROM ${entries} d JOIN mine ON mine.id = d.id, t WHERE d.status <> 'gone' AND NOT ${isHeld}
+           WINDOW w AS (ORDER BY mine.nth DESC)) m, excess, free
+         WHERE free.n < ${MAX_EVICTED} AND (m.n <= excess.n - free.n OR m.before < excess.b - free.b)),
+       left_over AS (
+         SELECT excess.n - (SELECT count(*) FROM surplus) AS n,
+           excess.b - (SELECT coalesce(sum(bytes), 0) FROM surplus) AS b FROM excess),
        pick AS (
+         SELECT id FROM surplus
+         UNION ALL
          SELECT d.id FROM (
-           SELECT id, ts, mine, row_number() OVER w AS n, sum(bytes) OVER w - bytes AS before
-           FROM old WINDOW w AS (ORDER BY mine, ts, id)) d, t, total
-         WHERE (NOT d.mine OR (SELECT count(*) FROM old WHERE NOT mine) < ${MAX_EVICTED})
-           AND (d.n <= total.n - $1::text::bigint OR d.before < total.b - $2::text::bigint
-             OR (d.ts < t.now - $3::text::bigint AND NOT d.mine))),
+           SELECT id, ts, row_number() OVER w AS n, sum(bytes) OVER w - bytes AS before
+           FROM old WINDOW w AS (ORDER BY ts, id)) d, t, left_over
+         WHERE ${isOthers ? 'false' : 'true'}
+           AND (d.n <= left_over.n OR d.before < left_over.b OR d.ts < t.now - $3::text::bigint)),
        locked AS (
          SELECT d.id FROM ${entries} d JOIN pick ON pick.id = d.id, t WHERE NOT ${isHeld}
          ORDER BY d.ts, d.id FOR UPDATE OF d),
@@ -151,9 +177,9 @@ export class PostgresRetention {
          INSERT INTO ${counts} (entries, bytes, captured, evicted)
          SELECT -count(*), -sum(bytes), -count(*) FILTER (WHERE mine), count(*) FILTER (WHERE NOT mine)
          FROM out HAVING count(*) > 0),
-       swept AS (${this.#table.sweep(10)})
+       swept AS (${table.sweep(isOthers ? 0 : 10)})
        SELECT id, integration, mine::text AS mine FROM out ORDER BY ts, id`,
-      [String(maxRecords), String(maxBytes), ageText(maxAgeMs), idsJson(batch)],
+      [String(maxRecords), String(maxBytes), ageText(maxAgeMs), idsJson(batch), idsJson(fresh)],
     )
     const refused = new Set<string>()
     const evicted: string[] = []

@@ -13,6 +13,7 @@ interface DeadLetterKeys {
   readonly totals: string
   readonly tombstones: string
   readonly orders: string
+  readonly evictable: string
 }
 
 /**
@@ -30,5 +31,6 @@ export function deadLetterKeys(client: RedisClient, prefix: string): DeadLetterK
     totals: `${base}totals`,
     tombstones: `${base}tombstones`,
     orders: `${base}orders`,
+    evictable: `${base}evictable`,
   }
 }

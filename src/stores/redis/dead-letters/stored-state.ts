@@ -16,6 +16,7 @@ import {
 } from '../../../dead-letter/record/record.ts'
 import { isReplayable } from '../../../dead-letter/store/lifecycle.ts'
 import { type DeadLetterSummary, lastCode } from '../../../dead-letter/store/query/summary.ts'
+import { mayBeEvicted } from '../../../dead-letter/store/retention.ts'
 
 /**
  * What is kept of an entry beside its payload, as JSON: what filters and claims look at, and where the entry stands.
@@ -57,6 +58,7 @@ export function capturedState(
     order,
     replayable: isReplayable(record),
     repeatable: isRepeatable(record),
+    kept: mayBeEvicted(record) ? undefined : true,
     status,
     dueAt,
     note: note?.toWellFormed(),
@@ -101,7 +103,7 @@ export function unreadableState(json: Buffer, message: string): string {
   } catch {
     // nothing of it can be taken over
   }
-  const { timestamp, integration, origin, order, bytes, payload } = fields
+  const { timestamp, integration, origin, order, bytes, payload, kept } = fields
   return JSON.stringify({
     timestamp: natural(timestamp) ?? 0,
     integration: text(integration) ?? '',
@@ -110,6 +112,7 @@ export function unreadableState(json: Buffer, message: string): string {
     bytes: natural(bytes) ?? 0,
     payload: text(payload) ?? '0-0',
     replayable: false,
+    kept: kept === true ? true : undefined,
     unreadable: true,
     status: 'quarantined',
     dueAt: 0,

@@ -8,6 +8,7 @@ import { claiming } from './claiming.ts'
 import { deadLetterDueContract } from './due.ts'
 import { keeping } from './keeping.ts'
 import { listing } from './listing.ts'
+import { outboxCalls } from './outbox-calls.ts'
 import { retention } from './retention.ts'
 import { type DeadLetterStoreFixture, HELD, Scene } from './scene.ts'
 import { settling } from './settling.ts'
@@ -34,7 +35,7 @@ async function idsOf(store: DeadLetterStore): Promise<string[]> {
 }
 
 /**
- * What every `DeadLetterStore` must do, that of a sink (`deadLetterSinkContract`) included: some 60 tests.
+ * What every `DeadLetterStore` must do, that of a sink (`deadLetterSinkContract`) included: some 70 tests.
  * @param name of the store, in the names of the tests
  * @param make makes an empty store for each test; it must keep 20,000 records where the retention says nothing
  * @example
@@ -74,6 +75,7 @@ export function deadLetterStoreContract(
     claiming(scene)
     settling(scene)
     retention(scene)
+    outboxCalls(scene)
 
     if (keptAs === 'bytes') {
       it('reports an unreadable entry, quarantines it, and goes on with the others', async () => {
@@ -95,6 +97,18 @@ export function deadLetterStoreContract(
         expect((await scene.store.stats()).byStatus.quarantined).toBe(1)
         expect(await scene.store.requeue([bad.id])).toBe(0)
         expect(await scene.store.discard([bad.id])).toBe(1)
+      })
+
+      it('keeps a call of an outbox though it has become unreadable', async () => {
+        await scene.start({ maxRecords: 2 })
+        const [call, failed, next] = [makeRecord({ reason: 'outbox' }), makeRecord(), makeRecord()]
+        await scene.store.add([call, failed])
+        await scene.fixture.damage!(call.id)
+        expect((await scene.store.claim({ ...HELD, ids: [call.id] })).corrupt).toMatchObject([
+          { id: call.id },
+        ])
+        expect((await scene.store.add([next])).evicted).toEqual([failed.id])
+        expect((await scene.store.list()).corrupt).toMatchObject([{ id: call.id }])
       })
     }
 

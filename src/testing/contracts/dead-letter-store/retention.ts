@@ -1,7 +1,6 @@
-import { channels, type DeadLetterDroppedEvent } from '../../../telemetry/channels.ts'
 import { expect } from '../expect.ts'
 import { makeRecord } from '../records.ts'
-import { replay, type Scene } from './scene.ts'
+import { evictions, replay, type Scene } from './scene.ts'
 
 export function retention(scene: Scene): void {
   const { describe, it } = scene.runner
@@ -35,21 +34,6 @@ export function retention(scene: Scene): void {
   })
 
   describe('retention', () => {
-    async function evictions(work: () => Promise<void>): Promise<string[]> {
-      const ids: string[] = []
-      const listener = (event: DeadLetterDroppedEvent): void => {
-        expect(event).toMatchObject({ reason: 'evicted', integration: 'hubspot' })
-        ids.push(event.id)
-      }
-      channels.deadLetterDropped.subscribe(listener)
-      try {
-        await work()
-      } finally {
-        channels.deadLetterDropped.unsubscribe(listener)
-      }
-      return ids
-    }
-
     it('evicts the oldest beyond the count, with an event each', async () => {
       await scene.start({ maxRecords: 3 })
       const records = Array.from({ length: 5 }, () => makeRecord())
@@ -114,5 +98,20 @@ export function retention(scene: Scene): void {
       expect((await scene.store.add([d])).evicted).toEqual([claims[1]!.id])
       expect(await scene.store.renew(claims[0]!.id, claims[0]!.fence, 1000)).toBe(true)
     })
+
+    it('evicts nothing for what finds no room all the same', async () => {
+      await scene.start({ maxBytes: 30_000 })
+      const of = (size: number): Rec => makeRecord({ request: { body: new Uint8Array(size) } })
+      const [held, old, small] = [of(12_000), of(8_000), of(1_000)]
+      await scene.store.add([held])
+      await scene.claimOne({ leaseMs: 60_000 })
+      await scene.store.add([old])
+      const large = of(20_000)
+      expect(await scene.store.add([large])).toMatchObject({ kept: [], refused: [large.id], evicted: [] })
+      expect(await scene.store.add([small])).toMatchObject({ kept: [small.id], refused: [], evicted: [] })
+      expect((await scene.store.stats()).counters).toMatchObject({ captured: 3, evicted: 0 })
+    })
   })
 }
+
+type Rec = ReturnType<typeof makeRecord>

@@ -2,6 +2,7 @@ import type { ClaimedDeadLetter, DeadLetterReplay } from '../../../dead-letter/r
 import type { ClaimOptions } from '../../../dead-letter/store/claim-options.ts'
 import type { RetentionOptions } from '../../../dead-letter/store/retention.ts'
 import type { DeadLetterStore } from '../../../dead-letter/store/store.ts'
+import { channels, type DeadLetterDroppedEvent } from '../../../telemetry/channels.ts'
 import { expect } from '../expect.ts'
 import type { TestRunner } from '../runner.ts'
 
@@ -70,3 +71,19 @@ export function replay(changes: Partial<DeadLetterReplay> = {}): DeadLetterRepla
 
 /** A claim that lasts for longer than a test. */
 export const HELD: ClaimOptions = { limit: 10, leaseMs: 60_000 }
+
+/** Ids of what retention removes meanwhile, as it is told. */
+export async function evictions(work: () => Promise<void>): Promise<string[]> {
+  const ids: string[] = []
+  const listener = (event: DeadLetterDroppedEvent): void => {
+    expect(event).toMatchObject({ reason: 'evicted', integration: 'hubspot' })
+    ids.push(event.id)
+  }
+  channels.deadLetterDropped.subscribe(listener)
+  try {
+    await work()
+  } finally {
+    channels.deadLetterDropped.unsubscribe(listener)
+  }
+  return ids
+}

@@ -17,8 +17,9 @@
       status
       hash of the ordering key or ''
       sealed data or ''
-    A common one is pending, due at its time, has no ordering key and is not sealed: fewer arguments are half of the way
-    to a fast capture.
+      'kept' where it is never evicted, or ''
+    A common one is pending, due at its time, has no ordering key, is not sealed and may be evicted: fewer arguments are
+    half of the way to a fast capture.
   Output:
     [1] how many were there before
     [2] ids that were settled or discarded before
@@ -27,7 +28,7 @@
     all others are kept
 ]]
 local max_count, max_bytes, full = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == 'full'
-local FIRST, FIELDS = 5, full and 9 or 5
+local FIRST, FIELDS = 5, full and 10 or 5
 local settled, refused, duplicates = {}, {}, 0
 local ids = {}
 for i = FIRST, #ARGV, FIELDS do ids[#ids + 1] = ARGV[i] end
@@ -38,21 +39,33 @@ local known = redis.call('HMGET', STATES, unpack(ids))
 local count = redis.call('ZCARD', ALL)
 local bytes = tonumber(redis.call('HGET', TOTALS, 'bytes') or 0) or 0
 local states, all, due, statuses, seen, lost, heads, added, kept, dues = {}, {}, {}, {}, {}, {}, {}, 0, 0, 0
+local evictable = {}
 
--- What this batch has added is not in ALL yet, so it is not evicted for what comes after it.
+-- What this batch has added is not in EVICTABLE yet, so it is not evicted for what comes after it. Evicts no more than has
+-- to go, and nothing where that is not enough; where more has to go than one script looks at, the next one goes on.
+local MOST = 1000
 local function make_room(size)
   if size > max_bytes then return false end
-  local function short() return count >= max_count or bytes + size > max_bytes end
-  evict(1000, short, function(state) count, bytes = count - 1, bytes - state.bytes end)
-  for i = 1, #gone, 2 do lost[gone[i]] = true end
+  local left, left_bytes, going = count, bytes, {}
+  local function short() return left >= max_count or left_bytes + size > max_bytes end
+  oldest(MOST, short, function(id, state)
+    going[#going + 1] = { id, state }
+    left, left_bytes = left - 1, left_bytes - (state and state.bytes or 0)
+  end)
+  if short() and #going < MOST then return false end
+  for _, one in ipairs(going) do
+    evict(one[1], one[2])
+    lost[one[1]] = true
+  end
+  count, bytes = left, left_bytes
   return not short()
 end
 
 for n, id in ipairs(ids) do
   local a = FIRST + (n - 1) * FIELDS
   local time, record, body = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4]
-  local due_at, status, order, sealed = time, 'pending', '', ''
-  if full then due_at, status, order, sealed = ARGV[a + 5], ARGV[a + 6], ARGV[a + 7], ARGV[a + 8] end
+  local due_at, status, order, sealed, fate = time, 'pending', '', '', ''
+  if full then due_at, status, order, sealed, fate = unpack(ARGV, a + 5, a + 9) end
   local size = #record + #body + #sealed
   if buried[n] then
     settled[#settled + 1] = id
@@ -79,6 +92,10 @@ for n, id in ipairs(ids) do
     end
     states[kept - 1], states[kept] = id, text .. ',"bytes":' .. size .. ',"payload":"' .. entry .. '"}'
     all[kept - 1], all[kept] = time, id
+    if fate == '' then
+      evictable[#evictable + 1] = time
+      evictable[#evictable + 1] = id
+    end
     if order ~= '' then
       if heads[order] == nil then heads[order] = head(order) or false end
       redis.call('ZADD', ORDERS, 0, order .. ':' .. id)
@@ -94,6 +111,7 @@ end
 if kept > 0 then
   redis.call('HSET', STATES, unpack(states))
   redis.call('ZADD', ALL, unpack(all))
+  if #evictable > 0 then redis.call('ZADD', EVICTABLE, unpack(evictable)) end
   if dues > 0 then redis.call('ZADD', DUE, unpack(due)) end
   for status, n in pairs(statuses) do redis.call('HINCRBY', TOTALS, 'n:' .. status, n) end
   redis.call('HINCRBY', TOTALS, 'bytes', added)

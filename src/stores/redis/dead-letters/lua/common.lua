@@ -12,8 +12,9 @@
                         are to be made anew, see mend.lua
     KEYS[7] tombstones  zset: id of what is gone for good, by the time when it went
     KEYS[8] orders      zset with scores 0: <hash of the ordering key>:<id>
+    KEYS[9] evictable   zset: of `all` what retention may remove
 ]]
-local PAYLOADS, STATES, ALL, DUE, LEASES, TOTALS, TOMBSTONES, ORDERS = unpack(KEYS)
+local PAYLOADS, STATES, ALL, DUE, LEASES, TOTALS, TOMBSTONES, ORDERS, EVICTABLE = unpack(KEYS)
 local STATUSES = { pending = true, leased = true, sending = true, ['in-doubt'] = true, quarantined = true }
 
 local clock = redis.call('TIME')

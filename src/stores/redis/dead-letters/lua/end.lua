@@ -8,6 +8,7 @@ local function remove(id, state)
     doubt()
   end
   redis.call('ZREM', ALL, id)
+  redis.call('ZREM', EVICTABLE, id)
   redis.call('ZREM', DUE, id)
   redis.call('ZREM', LEASES, id)
   if state then
@@ -33,27 +34,29 @@ end
 -- Retention. `gone` collects pairs of id and integration.
 local gone = {}
 
--- Evicts the oldest that nobody holds, looking at `most` at most, while `wanted(time)` says so.
-local function evict(most, wanted, tell)
-  local skip = 0
-  for _ = 1, most do
-    local id, at = unpack(redis.call('ZRANGE', ALL, skip, skip, 'WITHSCORES'))
-    if not id or not wanted(tonumber(at)) then return end
-    if held(id) then
-      skip = skip + 1
-    else
-      local state = load(id)
-      remove(id, state)
-      redis.call('HINCRBY', TOTALS, 'evicted', 1)
-      gone[#gone + 1] = id
-      gone[#gone + 1] = state and type(state.integration) == 'string' and state.integration or ''
-      if tell then tell(state or { bytes = 0 }) end
+local function evict(id, state)
+  remove(id, state)
+  redis.call('HINCRBY', TOTALS, 'evicted', 1)
+  gone[#gone + 1] = id
+  gone[#gone + 1] = state and type(state.integration) == 'string' and state.integration or ''
+end
+
+-- The oldest that may be evicted and that nobody holds, at most so many, while `wanted(time)` says so; those that are
+-- damaged count as well, as false.
+local function oldest(most, wanted, take)
+  for from = 0, most - 1, 100 do
+    local found = redis.call('ZRANGE', EVICTABLE, from, math.min(from + 99, most - 1), 'WITHSCORES')
+    for at = 1, #found, 2 do
+      if not wanted(tonumber(found[at + 1])) then return end
+      if not held(found[at]) then take(found[at], load(found[at])) end
     end
+    if #found == 0 then return end
   end
 end
 
 local function evict_aged(age_ms)
   if age_ms == '' then return end
-  local before = now - tonumber(age_ms)
-  evict(100, function(at) return at < before end)
+  local before, aged = now - tonumber(age_ms), {}
+  oldest(100, function(at) return at < before end, function(id, state) aged[#aged + 1] = { id, state } end)
+  for _, one in ipairs(aged) do evict(one[1], one[2]) end
 end

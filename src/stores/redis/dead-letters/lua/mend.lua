@@ -3,7 +3,7 @@
   after entries whose state could not be read. One key of a wrong type, or one total that is no number, would otherwise
   stop every script. What was in the way of a key is moved beside it, to <key>:damaged.
 ]]
-local KINDS = { 'stream', 'hash', 'zset', 'zset', 'zset', 'hash', 'zset', 'zset' }
+local KINDS = { 'stream', 'hash', 'zset', 'zset', 'zset', 'hash', 'zset', 'zset', 'zset' }
 for n, kind in ipairs(KINDS) do
   local found = redis.call('TYPE', KEYS[n]).ok
   if found ~= 'none' and found ~= kind then redis.call('RENAME', KEYS[n], KEYS[n] .. ':damaged') end
@@ -27,19 +27,25 @@ local function chunks(work)
   end
 end
 
--- one that cannot be read keeps its place, or it would be evicted for its age
-local times = {}
+-- one that cannot be read keeps its place, or it would be evicted for its age; and is not evicted where it was not to be
+local times, could_go = {}, {}
 chunks(function(some)
   for at, time in ipairs(redis.call('ZMSCORE', ALL, unpack(some))) do times[some[at]] = time end
+  for at, time in ipairs(redis.call('ZMSCORE', EVICTABLE, unpack(some))) do could_go[some[at]] = time end
 end)
-redis.call('DEL', ALL, DUE, LEASES, ORDERS, TOTALS)
+redis.call('DEL', ALL, DUE, LEASES, ORDERS, TOTALS, EVICTABLE)
 local waiting, payloads = {}, {}
+
+local function place(id, time, is_kept)
+  redis.call('ZADD', ALL, time, id)
+  if not is_kept then redis.call('ZADD', EVICTABLE, time, id) end
+end
 
 local function enter(id, json)
   local state = parse(json)
   if not state then
     local bytes = tonumber(string.match(json, '"bytes":(%d+)'))
-    redis.call('ZADD', ALL, times[id] or now, id)
+    place(id, times[id] or now, not could_go[id])
     totals['n:quarantined'] = totals['n:quarantined'] + 1
     totals.bytes = totals.bytes + (natural(bytes) and bytes or 0)
     payloads[payload_of(json) or ''] = true
@@ -47,7 +53,8 @@ local function enter(id, json)
     redis.call('ZADD', DUE, 0, id)
     return
   end
-  redis.call('ZADD', ALL, natural(state.timestamp) and whole(state.timestamp) or times[id] or now, id)
+  local time = natural(state.timestamp) and whole(state.timestamp) or times[id] or now
+  place(id, time, state.kept or (state.unreadable and not could_go[id]))
   totals['n:' .. state.status] = totals['n:' .. state.status] + 1
   totals.bytes = totals.bytes + state.bytes
   if natural(state.fence) then totals.fence = math.max(totals.fence, state.fence) end
