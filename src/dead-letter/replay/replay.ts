@@ -87,6 +87,8 @@ class ReplayRun implements LaneWork {
   /** Of `limit`, what is claimed or being claimed. */
   #taken = 0
   readonly #claimedByIds = new Set<string>()
+  /** What is missing for these: at once due for the next run, and seen again by this one when all before them had a turn. */
+  readonly #refused = new Set<string>()
 
   constructor(store: DeadLetterStore, plan: ReplayPlan, report: ReplayReport, context: RunContext) {
     this.#store = store
@@ -131,11 +133,20 @@ class ReplayRun implements LaneWork {
     this.#taken += most
     const claim = { limit: most, leaseMs, maxReplays, lapseDelayMs, filter: { ...filter, origin }, ids }
     const { items, corrupt } = await this.#store.claim(claim)
-    this.#taken -= most - items.length
+    const fresh: ClaimedDeadLetter[] = []
+    for (const entry of items) {
+      if (this.#refused.has(entry.id)) await this.#putBack(entry)
+      else fresh.push(entry)
+    }
+    this.#taken -= most - fresh.length
     this.#report.addCorrupt(corrupt)
-    this.#report.summary.claimed += items.length
+    this.#report.summary.claimed += fresh.length
     // what could not be read is out of the way: there may be others behind it
-    return items.length === 0 && corrupt.length > 0 ? this.claim(origin, limit) : items
+    return items.length === 0 && corrupt.length > 0 ? this.claim(origin, limit) : fresh
+  }
+
+  async #putBack({ id, fence }: ClaimedDeadLetter): Promise<void> {
+    await this.#store.settle(id, fence, { outcome: 'later', delayMs: 0 })
   }
 
   async turn(entry: ClaimedDeadLetter): Promise<'taken' | 'end' | undefined> {
@@ -145,7 +156,7 @@ class ReplayRun implements LaneWork {
       return undefined
     }
     if (prepared.then === 'settle') {
-      await this.#settle(entry, prepared.judgement, { error: prepared.error })
+      await this.#settle(entry, this.#forThisRun(entry, prepared.judgement), { error: prepared.error })
       return undefined
     }
     const { request } = prepared
@@ -201,6 +212,16 @@ class ReplayRun implements LaneWork {
     else {
       this.#report.addEntry(entry, 'later', { reason: alone.reason, message: `left alone: ${alone.message}` })
     }
+  }
+
+  /**
+   * Who starts a run knows when, and may have what is missing the next time. A scheduled one would meet what it has refused twice
+   * a second: that waits for its backoff.
+   */
+  #forThisRun({ id }: ClaimedDeadLetter, judgement: Judgement): Judgement {
+    if (judgement.reason !== 'missing' || this.#context.scheduled) return judgement
+    this.#refused.add(id)
+    return { ...judgement, settlement: { outcome: 'later', delayMs: 0 } }
   }
 
   async #discard(entry: ClaimedDeadLetter): Promise<void> {

@@ -210,7 +210,8 @@ it('sends no entry without the credential of its call, in a dry run or not, unle
   expect(await replay(['--all'])).toMatchObject({ code: 1, stderr: expect.stringMatching(refused) as string })
   expect(provider.received).toEqual([])
   expect(await store.deadLetters.get(record.id)).toMatchObject({ status: 'pending', replayCount: 0 })
-  const sent = await replay([record.id, '--missing-headers', 'send'])
+  // due for the next run at once
+  const sent = await replay(['--all', '--missing-headers', 'send'])
   expect(sent.stderr).toContain('answered 404, without authorization: it may still be there')
   expect(provider.received).toHaveLength(1)
   expect(await statusOf(record.id)).toBe('quarantined')
