@@ -1,6 +1,6 @@
 import { RecordedBody } from '../../call/body/recorded-body.ts'
 import { type CapturedBody, captureBody, mostCaptured } from '../../call/body/request-body.ts'
-import { requestOf } from '../../call/call-request.ts'
+import { type CallRequest, requestOf } from '../../call/call-request.ts'
 import type { Call } from '../../call/call.ts'
 import { eachHeader } from '../../http/headers.ts'
 import { deliveryOfOutcome, type Outcome } from '../../http/outcome.ts'
@@ -16,7 +16,7 @@ import { isCapturedByDefault } from './captured-by-default.ts'
 import type { NotReplayableNotices } from './not-replayable-notices.ts'
 import type { Reservation } from './queue/budget.ts'
 import type { Captures } from './queue/captures.ts'
-import { recordOfCall } from './record-of-call.ts'
+import { orderingKeyOf, recordOfCall } from './record-of-call.ts'
 import type { ResponseSnapshot, TakenBody } from './response-snapshot.ts'
 
 /** What all calls of one interceptor share. */
@@ -221,12 +221,20 @@ function recordOf(context: CaptureContext, call: Call, captured: Captured): Dead
       idempotencyKey: call.idempotencyKey,
       orderingKey:
         call.orderingKey ??
-        (orderingKey && reporter.guard('orderingKey', undefined, orderingKey, requestOf(call, body.bytes))),
+        (orderingKey &&
+          reporter.guard('orderingKey', undefined, madeKey, orderingKey, requestOf(call, body.bytes))),
       labels: labelsOf(context, call),
     },
     policy.redact,
     policy.seal,
   )
+}
+
+function madeKey(
+  make: NonNullable<DeadLetterPolicy['orderingKey']>,
+  request: CallRequest,
+): string | undefined {
+  return orderingKeyOf(make(request))
 }
 
 function labelsOf(

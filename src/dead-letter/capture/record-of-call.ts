@@ -179,10 +179,10 @@ function notBeforeOf(time: unknown, now: number): number | undefined {
   return Math.min(Math.max(0, Math.ceil(time)), now + MAX_AHEAD_MS)
 }
 
-/** The key, or its hash when it is too long to be kept. */
-function orderingKeyOf(given: unknown): string | undefined {
+/** The key as text, or its hash when it is too long to be kept. Throws for what cannot be written. */
+export function orderingKeyOf(given: unknown): string | undefined {
   if (given === undefined || given === null) return undefined
-  const key = typeof given === 'string' ? given : JSON.stringify(given)
+  const key = typeof given === 'string' || typeof given === 'bigint' ? String(given) : JSON.stringify(given)
   return key === undefined || key.length <= MAX_ORDERING_KEY_CHARS ? key : sha256(Buffer.from(key))
 }
 

@@ -46,8 +46,8 @@ export class Captures {
   }
 
   /** Tells of a call for whose record there was no room; `make` makes a record without its bodies, for `onDrop`. */
-  refuse(id: string, integration: string, make: () => DeadLetterRecord): void {
-    this.#toStore.refuse(id, integration, make)
+  refuse(...refused: Parameters<CaptureQueue['refuse']>): void {
+    this.#toStore.refuse(...refused)
   }
 
   /** Resolves to whether everything captured so far is kept everywhere, within `timeoutMs`. */

@@ -1,4 +1,5 @@
-import { channels } from '../../../telemetry/channels.ts'
+import { channels, type DeadLetterDroppedEvent } from '../../../telemetry/channels.ts'
+import type { DroppedCall } from '../../../telemetry/reporter.ts'
 import { isDoneWithin } from '../../../time/time-limit.ts'
 import type { DeadLetterRecord } from '../../record/record.ts'
 import { sizeOfRecord } from '../../record/size.ts'
@@ -230,23 +231,36 @@ export class CaptureQueue {
   }
 
   /** Tells of a call for whose record there was no room; `make` makes a record without its bodies, for `onDrop`. */
-  refuse(id: string, integration: string, make: () => DeadLetterRecord): void {
-    this.#tellDropped(id, integration, 'queue-full')
+  refuse(id: string, integration: string, call: () => DroppedCall, make: () => DeadLetterRecord): void {
+    this.#tellDropped({ id, integration, reason: 'queue-full' }, call)
     const { onDrop, reporter } = this.#options
     if (onDrop !== undefined) reporter.guard('onDrop', undefined, () => onDrop(make(), 'queue-full'))
   }
 
   #drop(record: DeadLetterRecord, reason: string): void {
-    this.#tellDropped(record.id, record.integration, reason)
     const { reporter, onDrop, sink } = this.#options
+    const { id, integration } = record
+    const event = { id, integration, reason, ...(sink === undefined ? {} : { sink }) }
+    this.#tellDropped(event, () => callOf(record))
     if (onDrop === undefined) return
     if (sink === undefined) reporter.guard('onDrop', undefined, onDrop, record, reason)
     else reporter.guard('onDrop', undefined, onDrop, record, reason, sink)
   }
 
-  #tellDropped(id: string, integration: string, reason: string): void {
-    const { reporter, sink } = this.#options
-    if (!reporter.hears(channels.deadLetterDropped)) return
-    reporter.deadLetterDropped({ id, integration, reason, ...(sink === undefined ? {} : { sink }) })
+  #tellDropped(event: DeadLetterDroppedEvent, call: () => DroppedCall): void {
+    const { reporter } = this.#options
+    if (reporter.hears(channels.deadLetterDropped)) reporter.deadLetterDropped(event, call())
+  }
+}
+
+function callOf({ request, response, error, attempts, reason, labels }: DeadLetterRecord): DroppedCall {
+  return {
+    method: request.method,
+    url: request.url,
+    attempts,
+    statusCode: response?.statusCode,
+    code: error.code,
+    labels,
+    callReason: reason,
   }
 }
