@@ -1,4 +1,6 @@
 import type { RequestTimeoutError } from '../errors.ts'
+import type { Reporter } from '../telemetry/reporter.ts'
+import type { Attempt } from './attempt.ts'
 import type { AttemptRecord, GivenUp } from './call-record.ts'
 import type { Capturing } from './desk/captor.ts'
 import type { CallTimer } from './time-limit.ts'
@@ -8,6 +10,12 @@ let calls = 0
 /** A number that no other call of this process has. */
 export function nextCallId(): number {
   return ++calls
+}
+
+/** A final failure that a dead letter tells of in the log, as captured or as dropped. */
+interface Loss {
+  readonly attempt: Attempt
+  readonly teller: Reporter
 }
 
 /** What only some calls have. */
@@ -23,6 +31,7 @@ export class CallFacts {
   deadLetterId: string | undefined
   idempotencyKey: string | undefined
   failureWaits = false
+  loss: Loss | undefined
   /** What finally becomes of the call goes through it. */
   capturing: Capturing | undefined
   captorBelow: Pick<Capturing, 'abandoned'> | undefined

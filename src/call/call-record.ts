@@ -40,4 +40,6 @@ export interface GivenUp {
   reason: GivenUpReason
   /** The earliest time at which the provider wants to hear from us again, epoch milliseconds. */
   notBefore?: number | undefined
+  /** The reason in words, where it does not say it itself. */
+  why?: string | undefined
 }

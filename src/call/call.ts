@@ -6,6 +6,7 @@ import { withHeader } from '../http/headers.ts'
 import { idempotencyKeyIn } from '../http/idempotency-key.ts'
 import { redactUrl, type UrlRules } from '../http/secrets/redacted-url.ts'
 import { requestUrl } from '../http/url/request-url.ts'
+import type { Reporter } from '../telemetry/reporter.ts'
 import { hasFakeTimers, steadyNow } from '../time/clock.ts'
 import { Deadlines } from '../time/deadlines.ts'
 import { Attempt, type AttemptOptions } from './attempt.ts'
@@ -147,6 +148,17 @@ export abstract class Call extends AsyncResource {
 
   set deadLetterId(id: string | undefined) {
     this.own.deadLetterId = id
+  }
+
+  /** The line of its dead letter in the log tells of its loss: who gives it up need not. */
+  tellsOfLoss(teller: Reporter): void {
+    this.own.loss = { attempt: this.attempt, teller }
+  }
+
+  /** Who tells of its loss in the log, where this attempt was the last; a failure before it may have been captured, too. */
+  tellerOfLoss(last: Attempt): Reporter | undefined {
+    const loss = this.facts?.loss
+    return loss?.attempt === last ? loss.teller : undefined
   }
 
   /** It has failed, and its caller hears of that once the rest of its body is read, for a record of it. */

@@ -38,8 +38,8 @@ export type RetryDecision =
       readonly costs: boolean
     }
   /** Not a failure that a retry is about: a success, or an answer that will not change. */
-  | { readonly retry: false; readonly givenUp?: undefined; readonly why?: undefined }
-  | { readonly retry: false; readonly givenUp: GivenUp; readonly why?: string | undefined }
+  | { readonly retry: false; readonly givenUp?: undefined }
+  | { readonly retry: false; readonly givenUp: GivenUp }
 
 const final: RetryDecision = { retry: false }
 
@@ -51,13 +51,12 @@ export function decideRetry(policy: RetryPolicy, facts: RetryFacts): RetryDecisi
   const retryAfterMs = askedWait(outcome, now)
   const giveUp = (reason: GivenUp['reason'], why = whyGivenUp[reason]): RetryDecision => ({
     retry: false,
-    why,
-    givenUp: { reason, notBefore: retryAfterMs === undefined ? undefined : now + retryAfterMs },
+    givenUp: { reason, why, notBefore: retryAfterMs === undefined ? undefined : now + retryAfterMs },
   })
 
   if (outcome.kind === 'response' && outcome.verdict?.notBefore !== undefined) {
     const { notBefore } = outcome.verdict
-    return { retry: false, givenUp: { reason: 'rate-limited', notBefore }, why: quotaIsUsedUp }
+    return { retry: false, givenUp: { reason: 'rate-limited', why: quotaIsUsedUp, notBefore } }
   }
   // An open circuit ends the retries: it stays open longer than any backoff, and refuses at no cost.
   if (outcome.kind === 'error' && outcome.code === 'ERR_CIRCUIT_OPEN') return giveUp('circuit-open')

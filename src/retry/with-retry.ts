@@ -152,7 +152,7 @@ async function nextTurn(
       if (number > last.number) budget?.refuse()
       tell(
         number > last.number
-          ? { retry: false, givenUp: { reason: 'budget' }, why: whyGivenUp.budget }
+          ? { retry: false, givenUp: { reason: 'budget', why: whyGivenUp.budget } }
           : decision,
       )
       return undefined
@@ -232,6 +232,7 @@ function tellDecision(reporter: Reporter, event: FailureEvent, decision: RetryDe
     const { delayMs, retryAfterMs } = decision
     if (reporter.hears(channels.retryScheduled)) reporter.retryScheduled({ ...rest, delayMs, retryAfterMs })
   } else if (decision.givenUp !== undefined && reporter.hears(channels.callGivenUp)) {
-    reporter.callGivenUp({ ...event, reason: decision.givenUp.reason, why: decision.why })
+    const { reason, why } = decision.givenUp
+    reporter.callGivenUp({ ...event, reason, why })
   }
 }

@@ -124,7 +124,9 @@ export interface DeadLetterCapturedEvent {
 export interface DeadLetterDroppedEvent {
   id: string
   integration: string
-  /** `queue-full`, `store-full`, `refused-by-store`, `sink-full`, `refused-by-sink`, `evicted`, `closed`, ... */
+  /**
+   * `queue-full`, `capture-failed`, `store-full`, `refused-by-store`, `sink-full`, `refused-by-sink`, `evicted`, `closed`, ...
+   */
   reason: string
   /** The sink whose copy it was; the store may have the record. */
   sink?: string | undefined

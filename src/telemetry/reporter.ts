@@ -44,6 +44,22 @@ function describe(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'an object without them' : shown(value)
 }
 
+/** What the one line of a lost call says beside the event of its dead letter. */
+export interface Loss {
+  /** Why no further attempt was made, in words, where the reason does not say it itself. */
+  readonly why?: string | undefined
+  readonly error?: Error | undefined
+}
+
+/** What a line says of a call whose dead letter is dropped. */
+export interface DroppedCall
+  extends
+    Loss,
+    Pick<DeadLetterCapturedEvent, 'method' | 'url' | 'attempts' | 'statusCode' | 'code' | 'labels'> {
+  /** Why it was to be kept; the `reason` of the line is that of the drop. */
+  readonly callReason: string
+}
+
 /** What became of a replay that will not go on by itself. */
 const needsAPerson: ReadonlySet<string> = new Set(['refused', 'quarantined', 'in-doubt', 'corrupt'])
 
@@ -79,8 +95,10 @@ export class Reporter {
     this.#log('info', { ...event }, 'retry scheduled')
   }
 
-  callGivenUp(event: CallGivenUpEvent): void {
+  /** @param teller whose line of its dead letter tells of the loss already: one logger gets one line for each lost call */
+  callGivenUp(event: CallGivenUpEvent, teller?: Reporter): void {
     publish(channels.callGivenUp, event)
+    if (teller !== undefined && teller.#logger === this.#logger) return
     const { why, ...fields } = event
     this.#log(
       event.reason === 'circuit-open' ? 'warn' : 'error',
@@ -89,17 +107,17 @@ export class Reporter {
     )
   }
 
-  deadLetterCaptured(event: DeadLetterCapturedEvent): void {
+  deadLetterCaptured(event: DeadLetterCapturedEvent, loss: Loss): void {
     publish(channels.deadLetterCaptured, event)
     const message = event.replayable
       ? 'dead letter captured'
       : `dead letter captured, not replayable: ${event.notReplayableReason}`
-    this.#log('error', { ...event, deadLetterId: event.id }, message)
+    this.#log('error', { ...event, ...loss, deadLetterId: event.id }, message)
   }
 
-  deadLetterDropped(event: DeadLetterDroppedEvent): void {
+  deadLetterDropped(event: DeadLetterDroppedEvent, call: DroppedCall): void {
     publish(channels.deadLetterDropped, event)
-    this.#log('error', { ...event, deadLetterId: event.id }, `dead letter dropped: ${event.reason}`)
+    this.#log('error', { ...call, ...event, deadLetterId: event.id }, `dead letter dropped: ${event.reason}`)
   }
 
   replayed(event: ReplayEvent): void {

@@ -2,10 +2,11 @@ import { RecordedBody } from '../../call/body/recorded-body.ts'
 import { type CapturedBody, captureBody, mostCaptured } from '../../call/body/request-body.ts'
 import { type CallRequest, requestOf } from '../../call/call-request.ts'
 import type { Call } from '../../call/call.ts'
+import { asError } from '../../errors.ts'
 import { eachHeader } from '../../http/headers.ts'
 import { deliveryOfOutcome, type Outcome } from '../../http/outcome.ts'
-import { channels } from '../../telemetry/channels.ts'
-import type { Reporter } from '../../telemetry/reporter.ts'
+import { channels, type DeadLetterCapturedEvent } from '../../telemetry/channels.ts'
+import type { DroppedCall, Loss, Reporter } from '../../telemetry/reporter.ts'
 import { deadLetterId } from '../id.ts'
 import type { DeadLetterPolicy } from '../options.ts'
 import type { DeadLetterRecord } from '../record/record.ts'
@@ -16,7 +17,7 @@ import { isCapturedByDefault } from './captured-by-default.ts'
 import type { NotReplayableNotices } from './not-replayable-notices.ts'
 import type { Reservation } from './queue/budget.ts'
 import type { Captures } from './queue/captures.ts'
-import { orderingKeyOf, recordOfCall } from './record-of-call.ts'
+import { orderingKeyOf, reasonOf, recordOfCall } from './record-of-call.ts'
 import type { ResponseSnapshot, TakenBody } from './response-snapshot.ts'
 
 /** What all calls of one interceptor share. */
@@ -51,6 +52,8 @@ export function beginCapture(
   body: unknown,
   outcome: Outcome,
 ): CallCapture | undefined {
+  // of its record or of the drop: before the failure is handed on to whoever gives the call up
+  call.tellsOfLoss(context.reporter)
   const reservation = context.captures.reserve(mostBytes(context.policy, call, body, outcome))
   return reservation && new CallCapture(context, call, body, outcome, reservation)
 }
@@ -59,7 +62,37 @@ export function beginCapture(
 export function tellNoRoom(context: CaptureContext, call: Call, outcome: Outcome): void {
   const id = deadLetterId()
   const body: CapturedBody = { size: 0, complete: false, reason: 'not-read' }
-  context.captures.refuse(id, context.integration, () => recordOf(context, call, { id, outcome, body }))
+  context.captures.refuse(
+    id,
+    context.integration,
+    () => ({ ...droppedCall(context, call, outcome), ...lossOf(call, outcome) }),
+    () => recordOf(context, call, { id, outcome, body }),
+  )
+}
+
+function droppedCall(context: CaptureContext, call: Call, outcome: Outcome): DroppedCall {
+  const { method, redactedUrl: url, attempts, givenUp } = call
+  return {
+    method,
+    url,
+    attempts,
+    statusCode: outcome.kind === 'response' ? outcome.statusCode : undefined,
+    code: codeOf(outcome),
+    labels: labelsOf(context, call),
+    callReason: reasonOf({ givenUp, outcome }),
+  }
+}
+
+function lossOf({ givenUp }: Call, outcome: Outcome): Loss {
+  return {
+    // of another reason, where something else ended it after that
+    why: givenUp?.reason === reasonOf({ givenUp, outcome }) ? givenUp.why : undefined,
+    error: outcome.kind === 'error' ? outcome.error : undefined,
+  }
+}
+
+function codeOf(outcome: Outcome): string | undefined {
+  return outcome.kind === 'error' ? outcome.code : outcome.verdict?.code
 }
 
 /** The most that the record may take, in bytes. */
@@ -146,9 +179,25 @@ export class CallCapture {
     void this.#context.captures.capture(this.#reservation, async () => {
       const captured = await body
       if (captured === undefined) return undefined
-      const withoutWords = await isWithoutWords(captured.bytes, this.#context.policy.redact)
-      return this.#make(captured, withoutWords, await snapshot?.taken)
+      try {
+        const withoutWords = await isWithoutWords(captured.bytes, this.#context.policy.redact)
+        return this.#make(captured, withoutWords, await snapshot?.taken)
+      } catch (error) {
+        this.#tellFailed(error)
+        return undefined
+      }
     })
+  }
+
+  #tellFailed(error: unknown): void {
+    const { id } = this
+    const { integration, reporter } = this.#context
+    if (!reporter.logs) reporter.hookFailed('deadLetter', error)
+    if (!reporter.hears(channels.deadLetterDropped)) return
+    reporter.deadLetterDropped(
+      { id, integration, reason: 'capture-failed', error: asError(error) },
+      droppedCall(this.#context, this.#call, this.#outcome),
+    )
   }
 
   #make(
@@ -169,7 +218,7 @@ export class CallCapture {
       now: this.#now,
     })
     if (reporter.hears(channels.deadLetterCaptured)) {
-      reporter.deadLetterCaptured({
+      const event: DeadLetterCapturedEvent = {
         id,
         integration,
         method: record.request.method,
@@ -180,9 +229,10 @@ export class CallCapture {
         replayable: record.replayable,
         ...(record.replayable ? {} : { notReplayableReason: record.notReplayableReason }),
         statusCode: record.response?.statusCode,
-        code: outcome.kind === 'error' ? outcome.code : outcome.verdict?.code,
+        code: codeOf(outcome),
         labels: labelsOf(this.#context, call),
-      })
+      }
+      reporter.deadLetterCaptured(event, lossOf(call, outcome))
     }
     notices.tell(record)
     return record

@@ -146,7 +146,8 @@ function notReplayableReason(
   return pathRedacted ? 'path-redacted' : undefined
 }
 
-function reasonOf({ givenUp, outcome }: CapturedFacts): DeadLetterReason {
+/** Why a call that failed is kept. */
+export function reasonOf({ givenUp, outcome }: Pick<CapturedFacts, 'givenUp' | 'outcome'>): DeadLetterReason {
   if (outcome.kind === 'error') {
     if (isRefusalOfOurs(outcome.code, outcome.statusCode)) {
       return outcome.code === 'ERR_CIRCUIT_OPEN' ? 'circuit-open' : 'rate-limited'

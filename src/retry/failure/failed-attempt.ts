@@ -53,8 +53,6 @@ export class FailedAttempt {
   readonly #retrier: Retrier
   readonly #budget: RetryBudget | undefined
   #keeping: Wait | undefined
-  /** Why it was given up, in words. */
-  #why: string | undefined
 
   constructor(
     context: RetryContext,
@@ -90,7 +88,6 @@ export class FailedAttempt {
     if (!wasKeptBack(outcome)) this.#tellFailure()
     if (!decision.retry) {
       call.givenUp = decision.givenUp
-      this.#why = decision.why
       return false
     }
     const { delayMs, retryAfterMs, costs } = decision
@@ -123,12 +120,13 @@ export class FailedAttempt {
   /** Once the layers above have the failure, so that its dead letter's id can be told too. */
   tellGivenUp(): void {
     const { call } = this.#attempt
-    const reason = call.givenUp?.reason
+    const { reason, why } = call.givenUp ?? {}
     const { reporter } = this.#context
     if (reason === undefined || reason === 'final' || !reporter.hears(channels.callGivenUp)) return
     const { deadLetterId } = call
-    const event = { ...this.#event(), error: this.error, reason, why: this.#why, deadLetterId }
-    call.runInAsyncScope(() => reporter.callGivenUp(event))
+    const event = { ...this.#event(), error: this.error, reason, why, deadLetterId }
+    const teller = call.tellerOfLoss(this.#attempt)
+    call.runInAsyncScope(() => reporter.callGivenUp(event, teller))
   }
 
   /** `undefined` where there was a response. */
@@ -158,8 +156,7 @@ export class FailedAttempt {
 
   #refuse(): void {
     this.#budget?.refuse()
-    this.#attempt.call.givenUp = { reason: 'budget' }
-    this.#why = whyGivenUp.budget
+    this.#attempt.call.givenUp = { reason: 'budget', why: whyGivenUp.budget }
   }
 
   #goAfter(delayMs: number, retryAfterMs: number | undefined, paidBy: RetryBudget | undefined): void {

@@ -1,6 +1,6 @@
 import { Agent } from 'undici'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { resilience, withCallOptions } from '../../../src/index.ts'
+import { type CallGivenUpEvent, channels, resilience, withCallOptions } from '../../../src/index.ts'
 import { type Provider, reset, startProvider, status } from '../../support/calls/provider.ts'
 import { via } from '../../support/calls/via.ts'
 
@@ -15,7 +15,7 @@ it.each([
   ['a response', status(503)],
   ['an error', reset],
 ])(
-  'joins a business id to its dead letter after %s: caller, log of the capture, log of the call given up',
+  'joins a business id to its dead letter after %s: caller, log of the capture, event of the call given up',
   async (_what, reply) => {
     provider.start([reply])
     const lines: Record<string, unknown>[] = []
@@ -26,6 +26,9 @@ it.each([
     })
     const dispatcher = new Agent().compose(stack)
     const ids: string[] = []
+    const givenUp: CallGivenUpEvent[] = []
+    const hear = (event: CallGivenUpEvent): void => void givenUp.push(event)
+    channels.callGivenUp.subscribe(hear)
     const labels = { order: '7' }
     await withCallOptions({ labels, onCaptured: (id) => void ids.push(id) }, () =>
       fetch(provider.url, via(dispatcher)),
@@ -36,13 +39,8 @@ it.each([
     expect(lines).toContainEqual(
       expect.objectContaining({ message: 'dead letter captured', deadLetterId, labels }),
     )
-    expect(lines).toContainEqual(
-      expect.objectContaining({
-        message: 'call given up: exhausted',
-        deadLetterId,
-        labels,
-      }),
-    )
+    channels.callGivenUp.unsubscribe(hear)
+    expect(givenUp).toMatchObject([{ reason: 'exhausted', deadLetterId, labels }])
     await stack.close()
     await dispatcher.close()
   },

@@ -393,15 +393,13 @@ describe('logs', () => {
     await fetch(`${provider.url}/a?token=secret`, via(dispatcher)).catch(() => undefined)
     await captured()
     // nothing in a message changes from call to call: they group
-    expect(lines.map(([, , message]) => message)).toEqual(
-      expect.arrayContaining([
-        'attempt failed',
-        'retry scheduled',
-        'circuit closed -> open',
-        'call given up: exhausted',
-        'dead letter captured',
-      ]),
-    )
+    expect(lines.map(([level, , message]) => `${level}: ${message}`)).toEqual([
+      'warn: attempt failed',
+      'info: retry scheduled',
+      'error: circuit closed -> open',
+      'warn: attempt failed',
+      'error: dead letter captured',
+    ])
     const failed = lines.find(([, , message]) => message === 'attempt failed')![1]
     expect(failed).toMatchObject({
       integration: 'crm',
@@ -423,6 +421,14 @@ describe('logs', () => {
     await fetch(provider.url, via(dispatcher, { method: 'POST' }))
     await captured()
     const why = 'the server may have acted on it; with an idempotency key it is retried'
+    expect(lines).toContainEqual([
+      expect.objectContaining({ reason: 'not-repeatable', statusCode: 500, why }),
+      'dead letter captured',
+    ])
+    lines.length = 0
+    await withCallOptions({ deadLetter: false }, () =>
+      fetch(provider.url, via(dispatcher, { method: 'POST' })),
+    )
     expect(lines).toContainEqual([
       expect.objectContaining({ reason: 'not-repeatable', statusCode: 500 }),
       `call given up: not-repeatable: ${why}`,

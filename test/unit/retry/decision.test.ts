@@ -87,8 +87,10 @@ describe('decideRetry', () => {
       expect(decision.retry).toBe(again)
       if (!again) {
         expect(decision).toMatchObject({
-          givenUp: { reason: 'not-repeatable' },
-          why: 'the server may have acted on it; with an idempotency key it is retried',
+          givenUp: {
+            reason: 'not-repeatable',
+            why: 'the server may have acted on it; with an idempotency key it is retried',
+          },
         })
       }
     },
@@ -110,8 +112,10 @@ describe('decideRetry', () => {
 
   it('never sends a body again that it cannot send whole', () => {
     expect(decideRetry(policy, facts({ bodyRereadable: false }))).toMatchObject({
-      givenUp: { reason: 'not-repeatable' },
-      why: expect.stringContaining('its body is not there any more') as string,
+      givenUp: {
+        reason: 'not-repeatable',
+        why: expect.stringContaining('its body is not there any more') as string,
+      },
     })
   })
 
@@ -138,8 +142,11 @@ describe('decideRetry', () => {
     const outcome = responseOutcome(429, { 'retry-after': '61' })
     expect(decideRetry(policy, facts({ outcome, now: 1_000 }))).toEqual({
       retry: false,
-      givenUp: { reason: 'rate-limited', notBefore: 62_000 },
-      why: 'the provider asked for a longer wait than `retry.maxRetryAfterMs`',
+      givenUp: {
+        reason: 'rate-limited',
+        notBefore: 62_000,
+        why: 'the provider asked for a longer wait than `retry.maxRetryAfterMs`',
+      },
     })
   })
 
@@ -159,8 +166,11 @@ describe('decideRetry', () => {
   it('ends the call at a full bulkhead, which no provider asked to wait for', () => {
     expect(decideRetry(policy, facts({ outcome: networkError('ERR_BULKHEAD_FULL', false) }))).toEqual({
       retry: false,
-      givenUp: { reason: 'rate-limited', notBefore: undefined },
-      why: 'a rate limit or bulkhead had no room for it in time',
+      givenUp: {
+        reason: 'rate-limited',
+        notBefore: undefined,
+        why: 'a rate limit or bulkhead had no room for it in time',
+      },
     })
   })
 
@@ -173,8 +183,11 @@ describe('decideRetry', () => {
     expect(with_('transient', { safeToRetry: true }).retry).toBe(true)
     expect(with_('rate-limited', { notBefore: 5 })).toEqual({
       retry: false,
-      givenUp: { reason: 'rate-limited', notBefore: 5 },
-      why: 'its quota is used up until the time that the provider says',
+      givenUp: {
+        reason: 'rate-limited',
+        notBefore: 5,
+        why: 'its quota is used up until the time that the provider says',
+      },
     })
   })
 
