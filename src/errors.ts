@@ -101,7 +101,10 @@ export class RateLimitError extends IntegrationError {
 export class CircuitBreakerOpenError extends IntegrationError {
   /** The circuit's key: by default the origin. */
   readonly key: string
-  /** When a probe may be let through, in milliseconds from now. */
+  /**
+   * When a probe may be let through, in milliseconds from now. Of a circuit that an operator has isolated, which opens at no
+   * time of its own: `timeoutMs`.
+   */
   readonly retryAfterMs: number
 
   constructor(message: string, context: IntegrationErrorContext & { key: string; retryAfterMs: number }) {

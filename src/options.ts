@@ -193,6 +193,12 @@ export function arrayOption<T>(name: string, value: unknown, item: (name: string
   return value.map((entry, index) => item(`${name}[${index}]`, entry))
 }
 
+/** Ids in a list: one alone would be taken for its letters, of which no entry is known. */
+export function idsOption(value: unknown): readonly string[] {
+  if (Array.isArray(value)) return value as readonly string[]
+  throw new TypeError(`\`ids\` must be an array, got ${shown(value)}`)
+}
+
 /**
  * Refuses what is not a plain options object, every key that `known` does not list (a typo would be a silent default),
  * and null, which would be one too.

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { originOfUrlKey, scopeOf, spelledKey } from '../http/url/scope.ts'
+import { originsMeantBy, scopeOf, spelledKey } from '../http/url/scope.ts'
+import { stringOption } from '../options.ts'
 import {
   channels,
   type CircuitChangedEvent,
@@ -64,14 +65,14 @@ export class CircuitRegistry implements CircuitHost {
 
   /**
    * For an operator override, of a key that no breaker may have used yet.
-   * @throws RangeError for a url of which calls here use the origin alone: it would stop none of them
+   * @throws RangeError for a url or a host of which calls here use the origin: it would stop none of them
    */
   anyCircuit(text: string): Circuit {
     const key = this.#named(text)
     const known = this.#circuits.get(key)
     if (known !== undefined) return known
-    const origin = originOfUrlKey(key)
-    if (origin !== undefined && this.#circuits.has(origin)) {
+    const origin = originsMeantBy(key).find((one) => this.#circuits.has(one))
+    if (origin !== undefined) {
       throw new RangeError(`\`key\` must be that of a circuit, got ${key}; did you mean ${origin}?`)
     }
     return this.#make(key, resolveCircuitBreakerOptions({}).policy, false)
@@ -127,7 +128,7 @@ export class CircuitRegistry implements CircuitHost {
 
   /** An operator may spell an origin in another way than calls do. */
   #named(text: string): string {
-    return this.#circuits.has(text) ? text : spelledKey(text)
+    return this.#circuits.has(text) ? text : spelledKey(stringOption('key', text))
   }
 
   #make(key: string, policy: CircuitPolicy, claimed = true): Circuit {

@@ -61,7 +61,7 @@ export interface Circuits {
    * all credentials there (`https://api.example.com#1f2e3d4c5b6a`), also for those that come later. In this process it holds when the promise
    * settles (in memory at once). No fault of the store rejects it: with it out of reach it holds here, and for the others when
    * the store is back.
-   * @throws RangeError, as a rejection, for a url with a path of which calls here use the origin alone
+   * @throws RangeError, as a rejection, for a url with a path, or a host alone, of which calls here use the origin
    */
   isolate(key: string): Promise<void>
   /** Admits every call until `reset`, whatever fails; the rest as with `isolate`. */

@@ -156,9 +156,13 @@ export class Reporter {
     )
   }
 
-  limitWaiting(event: LimitWaitingEvent): void {
+  limitWaiting(event: LimitWaitingEvent, by: LimitRefusedEvent['refusedBy']): void {
     publish(channels.limitWaiting, event)
-    this.#log('info', { ...event }, `waits for its rate limit`)
+    this.#log(
+      'info',
+      { ...event },
+      `waits ${by === 'provider' ? 'as its provider asked' : 'for its rate limit'}`,
+    )
   }
 
   limitRefused(event: LimitRefusedEvent): void {

@@ -61,19 +61,23 @@ export function entryLines(entry: DeadLetter, now: number): string[] {
         ]),
     ...section('Error'),
     ...indented(errorLines(entry.error)),
-    ...section(`Attempts (${entry.history.length})`),
-    ...indented(
-      tableLines(
-        [
-          { title: 'AT', value: ({ at }) => timeText(at) },
-          { title: 'TOOK', value: ({ ms }) => durationText(ms), align: 'right' },
-          { title: 'OUTCOME', value: ({ statusCode, code }) => String(statusCode ?? code ?? '') },
-        ],
-        entry.history,
-      ),
-    ),
+    ...attemptLines(entry),
     ...replayLines(entry),
   ]
+}
+
+function attemptLines({ history }: DeadLetter): string[] {
+  const title = section(`Attempts (${history.length})`)
+  if (history.length === 0) return title
+  const table = tableLines(
+    [
+      { title: 'AT', value: ({ at }) => timeText(at) },
+      { title: 'TOOK', value: ({ ms }) => durationText(ms), align: 'right' },
+      { title: 'OUTCOME', value: ({ statusCode, code }) => String(statusCode ?? code ?? '') },
+    ],
+    history,
+  )
+  return [...title, ...indented(table)]
 }
 
 function replayLines({ replays, replayCount }: DeadLetter): string[] {
@@ -117,7 +121,7 @@ function headerLines(headers: DeadLetter['request']['headers']): string[] {
 
 function bodyLines({ body, bytes, bodyRedacted }: DeadLetter['request'], sealed: boolean): string[] {
   if (bytes === 0 && body === undefined) return []
-  const size = `${bytesText(bytes)}${bodyRedacted === true ? ', secret fields redacted' : ''}`
+  const size = `${bytesText(bytes)}${bodyRedacted === true ? ', its secret fields are not shown' : ''}`
   if (body === undefined) return ['', `  (body: ${size}, ${sealed ? 'sealed' : 'not kept'})`]
   const kept = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   if (kept.equals(tooLarge)) {

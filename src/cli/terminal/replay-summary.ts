@@ -2,7 +2,8 @@ import type { ReplaySummary } from '../../dead-letter/replay/summary.ts'
 import { fieldLines } from './table.ts'
 import { durationText } from './time-text.ts'
 
-const MISSING = 'a credential, header, key or query value: see above, and --credentials, --credentials-env'
+const MISSING =
+  'a credential, header, key or query value, or a function that threw: see above, and --credentials, --credentials-env'
 
 function setAsideText({
   inDoubt,

@@ -1,5 +1,5 @@
 import { type Checks, resolveOptions } from '../../checks.ts'
-import { durationOption, functionOption } from '../../options.ts'
+import { durationOption, functionOption, idsOption } from '../../options.ts'
 import {
   isRepeatable,
   type ClaimedDeadLetter,
@@ -201,6 +201,7 @@ class LocalDeadLetters implements DeadLetterStore {
   }
 
   async requeue(ids: readonly string[], options: { delayMs?: number } = {}): Promise<number> {
+    idsOption(ids)
     this.#open()
     let count = 0
     for (const id of ids) {
@@ -214,6 +215,7 @@ class LocalDeadLetters implements DeadLetterStore {
   }
 
   async discard(ids: readonly string[]): Promise<number> {
+    idsOption(ids)
     this.#open()
     let count = 0
     for (const id of ids) {

@@ -18,8 +18,13 @@ export function spelledKey(key: string): string {
   return origin === undefined ? key : origin + key.slice(scope.length)
 }
 
-/** The origin of a key that is a url with more to it, such as a path; `undefined` for any other key. */
-export function originOfUrlKey(key: string): string | undefined {
+/**
+ * The origins that may be meant by a key that is none: that of a url with more to it, such as a path, or those of a host
+ * without a scheme. Empty for any other key: it may be one that `key` gives.
+ */
+export function originsMeantBy(key: string): readonly string[] {
   const origin = httpOrigin(key)
-  return origin === scopeOf(spelledKey(key)) ? undefined : origin
+  if (origin !== undefined) return origin === scopeOf(spelledKey(key)) ? [] : [origin]
+  const origins = ['https', 'http'].map((scheme) => httpOrigin(`${scheme}://${key}`))
+  return /^[\w.-]+(?::\d+)?(?:\/|$)/.test(key) ? origins.filter((one) => one !== undefined) : []
 }

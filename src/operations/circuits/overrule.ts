@@ -7,7 +7,7 @@ import {
   withOverridesAbove,
 } from '../../circuit/shared/directory.ts'
 import { messageWithoutUserinfo } from '../../http/secrets/redacted-url.ts'
-import { originOfUrlKey, scopeOf, spelledKey } from '../../http/url/scope.ts'
+import { originsMeantBy, scopeOf, spelledKey } from '../../http/url/scope.ts'
 import { InputError, OperationError } from '../operation-error.ts'
 import type { OpenedStore } from '../stores/open-store.ts'
 import { circuitDirectory } from './directory.ts'
@@ -23,7 +23,7 @@ interface OverruledCircuit {
 
 /**
  * Overrules a circuit in all processes, and that of an origin with those of all credentials there.
- * @throws {InputError} for a url of which calls use the origin alone: it would stop none of them
+ * @throws {InputError} for a url or a host of which calls use the origin: it would stop none of them
  * @throws {OperationError} when the store does not answer, or refuses
  */
 export async function overruleCircuit(
@@ -58,10 +58,11 @@ export async function overruleCircuit(
 }
 
 async function checkUrl(directory: CircuitDirectory, key: string): Promise<void> {
-  const origin = originOfUrlKey(key)
-  if (origin === undefined) return
+  const meant = originsMeantBy(key)
+  if (meant.length === 0) return
   const circuits = await orElse('nothing was changed', () => directory.list())
-  if (circuits.some((circuit) => scopeOf(circuit.key) === origin)) {
+  const origin = meant.find((one) => circuits.some((circuit) => scopeOf(circuit.key) === one))
+  if (origin !== undefined) {
     throw new InputError('key', `must be that of a circuit, got ${key}; did you mean ${origin}?`)
   }
 }

@@ -1,3 +1,4 @@
+import type { DeadLetter } from '../../dead-letter/record/record.ts'
 import type { DeadLetterFilter } from '../../dead-letter/store/query/filter.ts'
 import type { CorruptDeadLetter, DeadLetterStore } from '../../dead-letter/store/store.ts'
 import { selectedEntries } from './selected-entries.ts'
@@ -38,4 +39,31 @@ export async function idsOf(
     progress.found(ids.length)
   }
   return [...ids, ...unreadable]
+}
+
+/**
+ * The same of what is set aside: of a filter that names no status only entries in doubt or quarantined.
+ */
+export async function setAsideIdsOf(
+  store: DeadLetterStore,
+  selection: Selection,
+  limit: number | undefined,
+  progress: SelectionProgress,
+): Promise<string[]> {
+  const { filter } = selection
+  if (filter === undefined || filter.status !== undefined) return idsOf(store, selection, limit, progress)
+  const found: DeadLetter[] = []
+  const unreadable: string[] = []
+  for (const status of ['in-doubt', 'quarantined'] as const) {
+    const entries = selectedEntries(store, { ...filter, status }, limit ?? Infinity, (entry) => {
+      progress.corrupt(entry)
+      unreadable.push(entry.id)
+    })
+    for await (const entry of entries) {
+      found.push(entry)
+      progress.found(found.length)
+    }
+  }
+  const newest = found.sort((a, b) => b.timestamp - a.timestamp).slice(0, limit)
+  return [...newest.map(({ id }) => id), ...unreadable]
 }

@@ -14,7 +14,7 @@ export function parseStoreUrl(text: string): StoreLocation {
   if (protocol === 'sqlite') return sqliteLocation(text.slice('sqlite:'.length))
   if (protocol === 'redis' || protocol === 'rediss') return redisLocation(text)
   if (protocol === 'postgres' || protocol === 'postgresql') return postgresLocation(text)
-  const got = protocol === undefined ? 'something else' : `the protocol "${protocol}:"`
+  const got = protocol === undefined ? 'no protocol (a file is sqlite:path)' : `the protocol "${protocol}:"`
   throw new InputError('store', `must be ${storeForms}; got ${got}`)
 }
 

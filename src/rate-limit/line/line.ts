@@ -45,7 +45,7 @@ export class Line {
       this.#fail(held, error)
       return
     }
-    if (this.#reporter.hears(channels.limitWaiting)) this.#reporter.limitWaiting(this.#event(held, ms))
+    if (this.#reporter.hears(channels.limitWaiting)) this.#reporter.limitWaiting(this.#event(held, ms), by)
     const deadlines = call.waitedMs === 0 ? this.#deadlines : new Deadlines(Math.ceil(mayWaitMs), true)
     const waiting = new WaitingCall(
       attempt,

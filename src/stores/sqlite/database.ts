@@ -9,6 +9,7 @@ import {
   isSameFile,
   lastingPath,
   makePrivateFile,
+  whyNoFile,
 } from './private-file.ts'
 import { migrate } from './schema.ts'
 
@@ -140,9 +141,9 @@ function opened(path: string): OpenFile {
       throw error
     }
   } catch (error) {
-    throw new Error(`cannot open the SQLite store ${JSON.stringify(path)}: ${(error as Error).message}`, {
-      cause: error,
-    })
+    // SQLite says that it is unable to open the file, and not that there is no such folder
+    const why = whyNoFile(path) ?? (error as Error).message
+    throw new Error(`cannot open the SQLite store ${JSON.stringify(path)}: ${why}`, { cause: error })
   }
 }
 

@@ -17,6 +17,7 @@ import type { AddOptions } from '../../dead-letter/store/sink.ts'
 import type { DeadLetterStats } from '../../dead-letter/store/stats.ts'
 import { StoreClosedError } from '../../dead-letter/store/store-closed.ts'
 import type { ClaimResult, DeadLetterPage, DeadLetterStore } from '../../dead-letter/store/store.ts'
+import { idsOption } from '../../options.ts'
 import { SqliteClaims } from './claims.ts'
 import type { SqliteDatabase } from './database.ts'
 import { SqliteDeadLetterReader } from './reader.ts'
@@ -238,10 +239,11 @@ export class SqliteDeadLetters implements DeadLetterStore {
 
   async requeue(ids: readonly string[], options?: { delayMs?: number }): Promise<number> {
     this.#open()
-    return this.#claims.requeue(ids, options)
+    return this.#claims.requeue(idsOption(ids), options)
   }
 
   async discard(ids: readonly string[]): Promise<number> {
+    idsOption(ids)
     this.#open()
     return this.#table.write(() => {
       let count = 0

@@ -15,6 +15,18 @@ export function makePrivateFile(path: string): void {
   }
 }
 
+/** What the operating system has against the file of a store; `undefined` for nothing, where it is another fault. */
+export function whyNoFile(path: string): string | undefined {
+  const file = fileOf(path)
+  if (file === undefined) return undefined
+  try {
+    closeSync(openSync(file, 'r+'))
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
 /**
  * The file that SQLite makes for a path or a `file:` URI, whole: SQLite itself makes it so when it opens it, and the process may
  * go to another folder. `undefined` where it makes none.

@@ -198,15 +198,20 @@ export function circuitStoreContract(
       )
     })
 
-    it('takes an origin in another spelling, and no url of which calls use the origin alone', async () => {
+    it('takes an origin in another spelling, and no url or host of which calls use the origin', async () => {
       const [circuit] = both()
       await fixture.store.isolate(`${key.toUpperCase()}:443/`)
       expect(circuit.passing).toBe(false)
       expect(fixture.store.state(`${key}/`)).toMatchObject({ key, override: 'isolated' })
-      let refused: unknown
-      await fixture.store.reset(`${key}/v1`).catch((error: unknown) => void (refused = error))
-      expect(String(refused)).toContain(`did you mean ${key}?`)
+      for (const other of [`${key}/v1`, new URL(key).host]) {
+        let refused: unknown
+        await fixture.store.reset(other).catch((error: unknown) => void (refused = error))
+        expect(String(refused)).toContain(`did you mean ${key}?`)
+      }
       expect(circuit.passing).toBe(false)
+      let nothing: unknown
+      await fixture.store.reset(undefined as never).catch((error: unknown) => void (nothing = error))
+      expect(String(nothing)).toContain('`key` must be a non-empty string, got undefined')
       // a circuit that a hook has named so
       const named = fixture.store.circuit(`${key}/v1`, policyOf())
       await fixture.store.isolate(`${key}/v1`)

@@ -267,3 +267,26 @@ it(
     )
   },
 )
+
+it('one id in place of a list is refused by each of them, which would find none of its letters', async () => {
+  const redis = redisDeadLetters(
+    client,
+    `agree-${++runs}`,
+    resolveOptions('redisDeadLetters', redisDeadLettersChecks, {}),
+  )
+  const rows = new PostgresDeadLetters(tables, resolveOptions('postgres', postgresDeadLettersChecks, {}))
+  const file = new SqliteDatabase(':memory:', 1000)
+  const sqlite = new SqliteDeadLetters(file, { maxRecords: 1000, maxBytes: 1e8, maxAgeMs: Infinity })
+  try {
+    for (const store of [localDeadLetters(), sqlite, redis, rows] as DeadLetterStore[]) {
+      for (const change of ['discard', 'requeue'] as const) {
+        await expect(store[change]('0193a5c2' as never)).rejects.toThrow(
+          new TypeError('`ids` must be an array, got "0193a5c2"'),
+        )
+      }
+    }
+  } finally {
+    await redis.close()
+    file.close()
+  }
+})

@@ -240,6 +240,31 @@ describe('discard', () => {
 })
 
 describe('requeue', () => {
+  it('takes of a filter what is set aside alone, the newest first', async () => {
+    const [, older = '', newer = '', other = ''] = await add(
+      makeRecord({ timestamp: Date.now() - 4_000 }),
+      makeRecord({ timestamp: Date.now() - 3_000 }),
+      makeRecord({ timestamp: Date.now() - 2_000 }),
+      makeRecord({ timestamp: Date.now() - 1_000, integration: 'other' }),
+    )
+    const { items } = await store.deadLetters.claim({ ids: [older, newer, other], limit: 3, leaseMs: 60_000 })
+    for (const { id, fence } of items) {
+      const outcome = id === newer ? 'in-doubt' : 'quarantined'
+      await store.deadLetters.settle(id, fence, {
+        outcome,
+        replay: { at: 1, outcome: 'refused' },
+        note: 'why',
+      })
+    }
+    const filter = ['--integration', makeRecord().integration]
+    const first = await cli(['dl', 'requeue', ...filter, '--limit', '1'])
+    expect(first).toMatchObject({ code: 0, stdout: '1 requeued\n' })
+    expect((await store.deadLetters.get(newer))!.status).toBe('pending')
+    expect((await cli(['dl', 'requeue', ...filter])).stdout).toBe('1 requeued\n')
+    expect((await cli(['dl', 'requeue', '--all'])).stdout).toBe('1 requeued\n')
+    expect((await cli(['dl', 'requeue', '--all'])).stdout).toBe('0 requeued\n')
+  })
+
   it('says of each named entry why it was left alone', async () => {
     const [pending = '', lost = ''] = await add(
       makeRecord(),

@@ -120,13 +120,15 @@ describe('circuits', () => {
     await until(() => circuits.every(({ passing }) => passing))
   })
 
-  it('refuses a url of which calls use the origin alone, and says of a key that nobody uses that nothing is stopped', async () => {
+  it('refuses a url or a host of which calls use the origin, and says of a key that nobody uses that nothing is stopped', async () => {
     await store.circuits.reset(`${key}#a`)
-    expect(await cli(['circuits', 'isolate', `${key}/crm/v3`])).toMatchObject({
-      code: 2,
-      stdout: '',
-      stderr: expect.stringContaining(`did you mean ${key}?`) as string,
-    })
+    for (const other of [`${key}/crm/v3`, new URL(key).host]) {
+      expect(await cli(['circuits', 'isolate', other])).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining(`did you mean ${key}?`) as string,
+      })
+    }
     const unknown = await cli(['circuits', 'isolate', 'https://typo.example.com/v1'])
     expect(unknown.code).toBe(0)
     expect(unknown.stderr).toContain('nothing is changed by it now')

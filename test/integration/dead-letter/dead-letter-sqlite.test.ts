@@ -255,7 +255,10 @@ describe('the SQLite store', () => {
     expect(() => sqliteStore(path)).toThrow(
       `cannot open the SQLite store ${JSON.stringify(path)}: file is not a database`,
     )
-    expect(() => sqliteStore(join(folder, 'no', 'folder.db'))).toThrow('unable to open database file')
+    expect(() => sqliteStore(join(folder, 'no', 'folder.db'))).toThrow(
+      /^cannot open the SQLite store .*: ENOENT: no such file or directory/,
+    )
+    expect(() => sqliteStore(folder)).toThrow(/^cannot open the SQLite store .*: EISDIR: illegal operation/)
     const newer = join(folder, 'newer.db')
     const db = new DatabaseSync(newer)
     db.exec('PRAGMA user_version = 99')

@@ -10,6 +10,7 @@ import { deadLetter } from '../../../src/dead-letter/interceptor.ts'
 import { localDeadLetters } from '../../../src/dead-letter/local/local-dead-letters.ts'
 import { DeadLetterFormatError } from '../../../src/dead-letter/record/json.ts'
 import type { DeadLetterRecord } from '../../../src/dead-letter/record/record.ts'
+import type { ReplayDecision } from '../../../src/dead-letter/replay/entry/prepare.ts'
 import type { ReplayOptions, ReplayProgress } from '../../../src/dead-letter/replay/options.ts'
 import type { ReplaySummary } from '../../../src/dead-letter/replay/summary.ts'
 import type { DeadLetterStore } from '../../../src/dead-letter/store/store.ts'
@@ -637,6 +638,26 @@ describe('replayDeadLetters', () => {
     expect(summary).toMatchObject({ done: 1, refused: 1 })
     await warned
     expect((await store.get(bad.id))!.status).toBe('pending')
+  })
+
+  it('says which function of the user threw, in a rehearsal too', async () => {
+    await store.add([letter()])
+    const told: (string | undefined)[] = []
+    const onProgress = ({ message }: ReplayProgress): void => void told.push(message)
+    const decide = ({ labels }: DeadLetterRecord): ReplayDecision =>
+      labels!['env'] === 'staging' ? 'discard' : 'send'
+    const credentials = (): never => {
+      throw new Error('no token')
+    }
+    await replay({ dryRun: true, decide, onProgress })
+    await replay({ dryRun: true, credentials, onProgress })
+    await replay({ credentials, onProgress })
+    expect(told).toEqual([
+      "`decide` threw: Cannot read properties of undefined (reading 'env')",
+      '`credentials` threw: no token',
+      '`credentials` threw: no token',
+    ])
+    expect(provider.received).toEqual([])
   })
 
   it('rejects when the store fails', async () => {

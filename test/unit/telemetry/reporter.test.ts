@@ -34,6 +34,24 @@ describe('Reporter', () => {
     expect(log.warn).toHaveBeenCalledWith({ ...context, err: error }, 'attempt failed')
   })
 
+  it('says of a wait whether the provider asked for it', () => {
+    const log = logger()
+    const waiting = {
+      integration: 'crm',
+      method: 'GET',
+      url: 'http://a/',
+      attempt: 1,
+      key: 'http://a',
+      retryAfterMs: 9,
+    }
+    new Reporter('crm', log).limitWaiting(waiting, 'provider')
+    new Reporter('crm', log).limitWaiting(waiting, 'limiter')
+    expect(log.info.mock.calls.map(([, message]) => message as string)).toEqual([
+      'waits as its provider asked',
+      'waits for its rate limit',
+    ])
+  })
+
   it('does not let a logger that throws reach the call', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
     const bad = {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { requeueEntries } from '../../../operations/entries/change-entries.ts'
-import { idsOf } from '../../../operations/entries/selection.ts'
+import { setAsideIdsOf } from '../../../operations/entries/selection.ts'
 import { whyLeft, whyNotRequeued } from '../../../operations/entries/why-left.ts'
 import { addSelectionOptions, type SelectionOptions, selectionOf } from '../../arguments/selection-options.ts'
 import { addStoreOptions, type CommonOptions } from '../../arguments/store-options.ts'
@@ -31,7 +31,7 @@ export function addRequeueCommand(parent: Command, context: CommandContext): voi
     const { signal, terminal } = context
     const selection = selectionOf(ids, options, context.now())
     await context.withStore(options, async ({ deadLetters }) => {
-      const chosen = await idsOf(deadLetters, selection, options.limit, selectionProgress(terminal))
+      const chosen = await setAsideIdsOf(deadLetters, selection, options.limit, selectionProgress(terminal))
       const named = ids.length > 0
       const { changed: requeued, left: untouched } = await requeueEntries(deadLetters, chosen, {
         named,

@@ -39,7 +39,7 @@ export async function prepare(entry: DeadLetter, rules: PrepareRules): Promise<P
   if (held !== undefined) return settle({ settlement: held, reason: 'may-have-arrived', message: held.note })
   try {
     checkedTarget(entry, rules.allowedOrigins)
-    const decision = (await rules.decide?.(entry)) ?? 'send'
+    const decision = (await answerOf('decide', () => rules.decide?.(entry))) ?? 'send'
     if (!decisions.has(decision)) {
       throw new TypeError(`\`decide\` must answer send, discard or hold, got ${shown(decision)}`)
     }
@@ -52,9 +52,11 @@ export async function prepare(entry: DeadLetter, rules: PrepareRules): Promise<P
         message: note,
       })
     }
-    return { then: 'send', request: replayRequest(entry, (await rules.credentials?.(entry)) ?? {}, rules) }
-  } catch (error) {
-    const message = isError(error) ? error.message : String(error)
+    const credentials = (await answerOf('credentials', () => rules.credentials?.(entry))) ?? {}
+    return { then: 'send', request: replayRequest(entry, credentials, rules) }
+  } catch (caught) {
+    const error: unknown = caught instanceof HookError ? caught.cause : caught
+    const message = isError(caught) ? caught.message : String(caught)
     if (error instanceof ReplayRefusedError && error.forGood) {
       return settle({
         settlement: { outcome: 'quarantined', replay: { at, outcome: 'refused' }, note: message },
@@ -67,6 +69,21 @@ export async function prepare(entry: DeadLetter, rules: PrepareRules): Promise<P
       ...settle({ settlement: { outcome: 'later', delayMs }, reason: 'missing', message }),
       ...(error instanceof ReplayRefusedError ? {} : { error }),
     }
+  }
+}
+
+/** What a hook threw: whoever reads of it has to know whose mistake it is. */
+class HookError extends Error {
+  constructor(hook: string, cause: unknown) {
+    super(`\`${hook}\` threw: ${isError(cause) ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+async function answerOf<T>(hook: string, ask: () => T | Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    throw error instanceof ReplayRefusedError ? error : new HookError(hook, error)
   }
 }
 

@@ -12,7 +12,7 @@ import type { Settlement, SettleResult } from '../../../dead-letter/store/settle
 import type { AddOptions, DeadLetterSink } from '../../../dead-letter/store/sink.ts'
 import type { DeadLetterStats } from '../../../dead-letter/store/stats.ts'
 import type { ClaimResult, DeadLetterPage, DeadLetterStore } from '../../../dead-letter/store/store.ts'
-import { booleanOption } from '../../../options.ts'
+import { booleanOption, idsOption } from '../../../options.ts'
 import { OUTBOX_ADDED, OutboxNotice } from '../../outbox-notice.ts'
 import { listenClientOf, type PostgresClient, postgresClientOption } from '../client.ts'
 import type { PostgresDatabase } from '../database.ts'
@@ -162,11 +162,15 @@ export class PostgresDeadLetters implements PostgresDeadLetterStore {
   }
 
   async requeue(ids: readonly string[], options?: { delayMs?: number }): Promise<number> {
-    return this.#claims.requeue(ids, options)
+    return this.#claims.requeue(idsOption(ids), options)
   }
 
   async discard(ids: readonly string[]): Promise<number> {
-    return this.#table.bury(ids, 'discarded', `NOT (d.status = 'sending' AND ${held(this.#table.now)})`)
+    return this.#table.bury(
+      idsOption(ids),
+      'discarded',
+      `NOT (d.status = 'sending' AND ${held(this.#table.now)})`,
+    )
   }
 
   onOutboxAdd(heard: () => void): () => void {

@@ -12,6 +12,7 @@ import type { Settlement, SettleResult } from '../../../dead-letter/store/settle
 import type { AddOptions } from '../../../dead-letter/store/sink.ts'
 import type { DeadLetterStats } from '../../../dead-letter/store/stats.ts'
 import type { ClaimResult, DeadLetterPage, DeadLetterStore } from '../../../dead-letter/store/store.ts'
+import { idsOption } from '../../../options.ts'
 import { isSentAtOnce, OUTBOX_ADDED, OutboxNotice } from '../../outbox-notice.ts'
 import type { RedisClient } from '../connection.ts'
 import { warnOfEviction } from '../eviction-policy.ts'
@@ -158,11 +159,12 @@ class RedisDeadLetters implements DeadLetterStore {
     return this.#claims.settle(id, fence, settlement)
   }
 
-  requeue(ids: readonly string[], options?: { delayMs?: number }): Promise<number> {
-    return this.#claims.requeue(ids, options)
+  async requeue(ids: readonly string[], options?: { delayMs?: number }): Promise<number> {
+    return this.#claims.requeue(idsOption(ids), options)
   }
 
   async discard(ids: readonly string[]): Promise<number> {
+    idsOption(ids)
     let count = 0
     for (let start = 0; start < ids.length; start += MAX_IDS) {
       count += Number(await this.#run(scripts.discard, ids.slice(start, start + MAX_IDS)))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { originOfUrlKey, scopeOf, spelledKey } from '../../../../src/http/url/scope.ts'
+import { originsMeantBy, scopeOf, spelledKey } from '../../../../src/http/url/scope.ts'
 
 it.each([
   ['https://api.example.com', 'https://api.example.com'],
@@ -31,12 +31,17 @@ describe('a key is spelled as calls spell it', () => {
 })
 
 it.each([
-  ['https://api.example.com/v1', 'https://api.example.com'],
-  ['https://api.example.com?x', 'https://api.example.com'],
-  ['https://api.example.com', undefined],
-  ['https://api.example.com/', undefined],
-  ['https://api.example.com#a/b', undefined],
-  ['payments/v1', undefined],
-])('the origin of %j, where it is a url with more to it, is %j', (key, origin) => {
-  expect(originOfUrlKey(key)).toBe(origin)
+  ['https://api.example.com/v1', ['https://api.example.com']],
+  ['https://api.example.com?x', ['https://api.example.com']],
+  ['https://api.example.com', []],
+  ['https://api.example.com/', []],
+  ['https://api.example.com#a/b', []],
+  ['api.example.com', ['https://api.example.com', 'http://api.example.com']],
+  ['localhost:8080/v1', ['https://localhost:8080', 'http://localhost:8080']],
+  ['payments v1', []],
+  ['payments#1f2e', []],
+  ['ftp://api.example.com', []],
+  ['', []],
+])('by %j, where it is no origin, %j may be meant', (key, origins) => {
+  expect(originsMeantBy(key)).toEqual(origins)
 })

@@ -34,7 +34,9 @@ describe('parseStoreUrl', () => {
   })
 
   it('says what it takes', () => {
-    expect(messageOf('')).toMatch(/^`store` must be redis:.*sqlite:path; got something else$/)
+    expect(messageOf('')).toMatch(
+      /^`store` must be redis:.*sqlite:path; got no protocol \(a file is sqlite:path\)$/,
+    )
   })
 
   it('never repeats what it was given: it may hold a password', () => {
