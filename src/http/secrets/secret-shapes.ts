@@ -32,6 +32,8 @@ const addresses = [
   /^hooks\.zapier\.com\/hooks\/(?:catch|standard)\/(.+)/i,
   /^hook\.(?:[a-z0-9]+\.)?(?:make|integromat)\.com\/([^/]+)/i,
   /^maker\.ifttt\.com\/(?:.*\/)?with\/key\/([^/]+)/i,
+  // Mattermost, on hosts of its users: 16 random bytes in z-base-32, which has no 0, as a ULID has, and no l, v and 2
+  /\/hooks\/(?:commands\/)?((?=[a-z]*\d)[a-km-uw-z13-9]{26})(?![^/;])/,
 ]
 
 /** Cheap first look: each of them has one of these. */
