@@ -24,8 +24,10 @@ export class BoundedEntries {
   readonly #now: () => number
   readonly #leaseNow: () => number
   readonly #entries = new Map<string, Entry>()
-  /** Of them those that may be evicted, in the order of adding, which is that of eviction. */
-  readonly #evictable = new Map<string, Entry>()
+  /** Of them those that may be evicted; the oldest first, unless one came late. */
+  #evictable = new Map<string, Entry>()
+  #newest: Age | undefined
+  #isInOrder = true
   readonly #tombstones = new Set<string>()
   bytes = 0
   evicted = 0
@@ -85,7 +87,13 @@ export class BoundedEntries {
       leaseUntil: 0,
     }
     this.#entries.set(copy.id, entry)
-    if (mayBeEvicted(copy)) this.#evictable.set(copy.id, entry)
+    if (mayBeEvicted(copy)) {
+      this.#evictable.set(copy.id, entry)
+      const { id, record } = entry
+      const age = { id, record: { timestamp: record.timestamp } }
+      if (this.#newest === undefined || oldestFirst(this.#newest, age) < 0) this.#newest = age
+      else this.#isInOrder = false
+    }
     this.bytes += bytes
     return true
   }
@@ -97,7 +105,7 @@ export class BoundedEntries {
     let tooMany = this.#entries.size + 1 - maxRecords
     let tooLarge = this.bytes + bytes - maxBytes
     const oldest: Entry[] = []
-    for (const entry of this.#evictable.values()) {
+    for (const entry of this.#oldestFirst()) {
       if (tooMany <= 0 && tooLarge <= 0) break
       if (this.held(entry)) continue
       oldest.push(entry)
@@ -107,6 +115,16 @@ export class BoundedEntries {
     if (tooMany > 0 || tooLarge > 0) return false
     for (const entry of oldest) this.#evict(entry, evicted)
     return true
+  }
+
+  /** In the order of eviction: nearly always that of adding, which costs nothing. */
+  #oldestFirst(): IterableIterator<Entry> {
+    if (!this.#isInOrder) {
+      const sorted = [...this.#evictable.values()].sort(oldestFirst)
+      this.#evictable = new Map(sorted.map((entry) => [entry.id, entry]))
+      this.#isInOrder = true
+    }
+    return this.#evictable.values()
   }
 
   held(entry: Entry): boolean {
@@ -126,8 +144,9 @@ export class BoundedEntries {
   evictAged(evicted: string[]): void {
     if (this.#retention.maxAgeMs === Infinity) return
     const before = this.#now() - this.#retention.maxAgeMs
-    for (const entry of this.#evictable.values()) {
-      if (entry.record.timestamp < before && !this.held(entry)) this.#evict(entry, evicted)
+    for (const entry of this.#oldestFirst()) {
+      if (entry.record.timestamp >= before) return
+      if (!this.held(entry)) this.#evict(entry, evicted)
     }
   }
 
@@ -145,4 +164,13 @@ export class BoundedEntries {
       return
     }
   }
+}
+
+interface Age {
+  readonly id: string
+  readonly record: Pick<DeadLetterRecord, 'timestamp'>
+}
+
+function oldestFirst(a: Age, b: Age): number {
+  return a.record.timestamp - b.record.timestamp || (a.id < b.id ? -1 : 1)
 }

@@ -138,7 +138,7 @@ class LocalDeadLetters implements DeadLetterStore {
     const request = checkClaim(options)
     const { limit, leaseMs, filter, ids, transfer } = request
     const now = this.#now()
-    this.#entries.evictAged([])
+    if (!transfer) this.#entries.evictAged([])
     const candidates: Entry[] = []
     for (const entry of this.#entries.values()) {
       const { status } = entry.state

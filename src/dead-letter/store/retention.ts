@@ -10,7 +10,10 @@ export interface RetentionOptions {
   maxRecords?: number | undefined
   /** Bytes of records and bodies together, at least 1024. */
   maxBytes?: number | undefined
-  /** Milliseconds since capture; `Infinity` keeps entries for ever. */
+  /**
+   * Milliseconds since capture; `Infinity` keeps entries for ever. Looked at when something is added, and before entries are
+   * handed out to be replayed.
+   */
   maxAgeMs?: number | undefined
 }
 

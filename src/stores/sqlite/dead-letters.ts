@@ -53,6 +53,9 @@ const FIRST_LOOK = 4
 /** Rows per transaction: few enough not to hold up the event loop. */
 const BATCH = 8
 
+/** Rows that a claim evicts at most for their age. */
+const MAX_AGED = 100
+
 /** Dead letters in a SQLite file, durable when `add` resolves, shared by the processes of one machine. */
 export class SqliteDeadLetters implements DeadLetterStore {
   readonly #retention: Retention
@@ -112,7 +115,7 @@ export class SqliteDeadLetters implements DeadLetterStore {
 
   #addSome(rows: readonly NewRow[], options: AddOptions): { added: AddResult; gone: Evicted[] } {
     const added = emptyAddResult()
-    const gone = this.#evictAged()
+    const gone = this.#evictAged(BATCH)
     for (const row of rows) {
       const { record } = row
       if (this.#table.get('SELECT 1 FROM dead_letter_tombstones WHERE id = ?', record.id)) {
@@ -189,16 +192,28 @@ export class SqliteDeadLetters implements DeadLetterStore {
     return true
   }
 
-  #evictAged(): Evicted[] {
+  #evictAged(most: number): Evicted[] {
+    return this.#aged(most).map((row) => this.#evict(row))
+  }
+
+  #aged(most: number): Row[] {
     if (this.#retention.maxAgeMs === Infinity) return []
     const now = this.#table.now()
-    const aged = this.#table.all(
-      `${EVICTABLE} AND d.ts < ? ${OLDEST_FIRST} LIMIT ${BATCH}`,
+    return this.#table.all(
+      `${EVICTABLE} AND d.ts < ? ${OLDEST_FIRST} LIMIT ?`,
       now,
       now + MAX_LEASE_MS,
       now - this.#retention.maxAgeMs,
+      most,
     )
-    return aged.map((row) => this.#evict(row))
+  }
+
+  /** Where nothing is added for long, too, nothing is handed out that is too old to be there. */
+  async #evictAgedNow(): Promise<void> {
+    const [any] = await this.#table.read(() => this.#aged(1))
+    if (any === undefined) return
+    const gone = await this.#table.write(() => this.#evictAged(MAX_AGED))
+    for (const { id, integration } of gone) reportEvicted(id, integration)
   }
 
   #evict(row: Row): Evicted {
@@ -224,6 +239,8 @@ export class SqliteDeadLetters implements DeadLetterStore {
 
   async claim(options: ClaimOptions): Promise<ClaimResult> {
     this.#open()
+    // what is moved elsewhere is saved, however old it is
+    if (options.purpose !== 'transfer') await this.#evictAgedNow()
     return this.#claims.claim(options)
   }
 

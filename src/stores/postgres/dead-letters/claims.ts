@@ -2,6 +2,7 @@ import { DeadLetterFormatError } from '../../../dead-letter/record/json.ts'
 import type { ClaimedDeadLetter, DeadLetterState } from '../../../dead-letter/record/record.ts'
 import { checkClaim, type ClaimOptions, type ClaimRequest } from '../../../dead-letter/store/claim-options.ts'
 import {
+  type ClaimScope,
   isReplayable,
   lapse,
   type LapseRules,
@@ -14,6 +15,7 @@ import type { ClaimResult, CorruptDeadLetter } from '../../../dead-letter/store/
 import { durationOption } from '../../../options.ts'
 import { readRows } from '../../read-rows.ts'
 import type { Row } from '../client.ts'
+import type { PostgresRetention } from './retention.ts'
 import {
   conditions,
   deadLetterOf,
@@ -35,9 +37,11 @@ const MAX_ROUNDS = 20
 /** Leases and what becomes of them: read, decided by the lifecycle, and written where nobody has changed it meanwhile. */
 export class PostgresClaims {
   readonly #table: DeadLetterTable
+  readonly #retention: PostgresRetention
 
-  constructor(table: DeadLetterTable) {
+  constructor(table: DeadLetterTable, retention: PostgresRetention) {
     this.#table = table
+    this.#retention = retention
   }
 
   async claim(options: ClaimOptions): Promise<ClaimResult> {
@@ -52,13 +56,21 @@ export class PostgresClaims {
     return result
   }
 
-  /** Settles leases that ended by themselves, and gives back what of them cannot be read. */
-  async #settleLapsed(rules: LapseRules): Promise<CorruptDeadLetter[]> {
+  /**
+   * Settles leases that ended by themselves, and gives back what of them cannot be read. Where nothing is added for long, too,
+   * nothing is handed out that is too old to be there; what is moved elsewhere is saved, however old it is.
+   */
+  async #settleLapsed(rules: LapseRules & ClaimScope): Promise<CorruptDeadLetter[]> {
     const { entries, now } = this.#table
-    const rows = await this.#table.query(
-      `SELECT d.id, t.now::text AS now, ${STATE} FROM ${entries} d, (SELECT ${now} AS now) t
-       WHERE d.status IN ('leased', 'sending') AND NOT ${held('t.now')} LIMIT ${MAX_LAPSED}`,
+    const found = await this.#table.query(
+      `WITH t AS MATERIALIZED (SELECT ${now} AS now)
+       (SELECT d.id, t.now::text AS now, ${STATE} FROM ${entries} d, t
+        WHERE d.status IN ('leased', 'sending') AND NOT ${held('t.now')} LIMIT ${MAX_LAPSED})
+       UNION ALL
+       (SELECT NULL, NULL, NULL FROM t WHERE ${rules.transfer ? 'false' : this.#retention.isAnyAged('t.now')})`,
     )
+    const rows = found.filter(({ id }) => id !== null)
+    if (rows.length < found.length) await this.#retention.enforce({ batch: [], fresh: [] })
     const { items, corrupt } = readRows(rows, (row): StateChange => {
       const stored = storedState(row)
       const { repeatable } = stored

@@ -104,7 +104,7 @@ export class PostgresDeadLetters implements PostgresDeadLetterStore {
       isOthers: false,
       notice: this.#notice,
     })
-    this.#claims = new PostgresClaims(this.#table)
+    this.#claims = new PostgresClaims(this.#table, this.#retention)
     this.#reader = new PostgresDeadLetterReader(this.#table)
   }
 

@@ -74,6 +74,14 @@ export class PostgresRetention {
     )
   }
 
+  /** Whether something is too old to be there, at the time of the expression `now`: an expression. */
+  isAnyAged(now: string): string {
+    const { maxAgeMs } = this.#bounds
+    if (maxAgeMs === Infinity) return 'false'
+    return `EXISTS (SELECT FROM ${this.#table.entries} d
+      WHERE ${EVICTABLE} AND d.ts < ${now} - ${ageText(maxAgeMs)} AND NOT ${held(now)})`
+  }
+
   /** Makes the counts right again where they cannot be, and few again where they are many. */
   async tidy(totals: Totals): Promise<void> {
     if (!areSane(totals)) await this.#recount()

@@ -2,6 +2,7 @@ import { DeadLetterFormatError } from '../../../dead-letter/record/json.ts'
 import type { ClaimedDeadLetter, DeadLetterState } from '../../../dead-letter/record/record.ts'
 import { checkClaim, type ClaimOptions, type ClaimRequest } from '../../../dead-letter/store/claim-options.ts'
 import {
+  type ClaimScope,
   isReplayable,
   lapse,
   type LapseRules,
@@ -73,8 +74,9 @@ export class RedisClaims {
     return result
   }
 
-  async #settleLapsed(rules: LapseRules): Promise<CorruptDeadLetter[]> {
-    const reply = await this.#run(scripts.lapsed, [this.#maxAgeMs])
+  async #settleLapsed(rules: LapseRules & ClaimScope): Promise<CorruptDeadLetter[]> {
+    // what is moved elsewhere is saved, however old it is
+    const reply = await this.#run(scripts.lapsed, [rules.transfer ? '' : this.#maxAgeMs])
     const [time, pairs, gone, isDoubtful] = reply as [Buffer, Buffer[], Buffer[], number]
     reportGone(gone)
     if (isDoubtful === 1) await this.#run(scripts.mend, [])

@@ -1,6 +1,6 @@
 import { expect } from '../expect.ts'
 import { makeRecord } from '../records.ts'
-import { evictions, replay, type Scene } from './scene.ts'
+import { evictions, HELD, replay, type Scene } from './scene.ts'
 
 export function retention(scene: Scene): void {
   const { describe, it } = scene.runner
@@ -86,6 +86,21 @@ export function retention(scene: Scene): void {
       })
       expect(dropped).toEqual([old.id])
       expect((await scene.store.list()).items.map((item) => item.id)).toEqual([young.id])
+    })
+
+    it('evicts by age what would be claimed, also where nothing is added any more, but not what is moved elsewhere', async () => {
+      await scene.start({ maxAgeMs: 60_000 })
+      const old = makeRecord({ timestamp: Date.now() - 120_000 })
+      const young = makeRecord()
+      await scene.store.add([old, young])
+      const transfer = await scene.store.claim({ ...HELD, purpose: 'transfer', ids: [old.id] })
+      expect(transfer.items.map(({ id }) => id)).toEqual([old.id])
+      const { id, fence } = transfer.items[0]!
+      expect(await evictions(() => scene.claimOne({ leaseMs: 60_000 }))).toEqual([])
+      await scene.store.settle(id, fence, { outcome: 'later', delayMs: 0 })
+      expect(await evictions(() => scene.store.claim(HELD))).toEqual([old.id])
+      expect((await scene.store.list()).items.map((item) => item.id)).toEqual([young.id])
+      expect((await scene.store.stats()).counters).toMatchObject({ captured: 2, evicted: 1 })
     })
 
     it('never evicts what a replayer holds', async () => {

@@ -73,7 +73,7 @@ export function replay(changes: Partial<DeadLetterReplay> = {}): DeadLetterRepla
 export const HELD: ClaimOptions = { limit: 10, leaseMs: 60_000 }
 
 /** Ids of what retention removes meanwhile, as it is told. */
-export async function evictions(work: () => Promise<void>): Promise<string[]> {
+export async function evictions(work: () => Promise<unknown>): Promise<string[]> {
   const ids: string[] = []
   const listener = (event: DeadLetterDroppedEvent): void => {
     expect(event).toMatchObject({ reason: 'evicted', integration: 'hubspot' })
