@@ -47,6 +47,8 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
   readonly #body: unknown
   /** Where the call is counted while it has no final answer. */
   #underWay: CallsUnderWay | undefined
+  /** Other interceptors of ours stand above. */
+  #isBelow = false
   /** Final headers were handed on. */
   #answered = false
   /** A record of the failure is made: the caller has its error, or gets it now. Nothing else is let through. */
@@ -68,6 +70,7 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
   static ofCall(...given: ConstructorParameters<typeof DeadLetterHandler>): DeadLetterHandler {
     const [{ underWay }, call] = given
     const handler = new DeadLetterHandler(...given)
+    handler.#isBelow = true
     handler.#underWay = underWay
     underWay.began()
     call.captureBelow(handler)
@@ -137,8 +140,8 @@ export class DeadLetterHandler implements Capturing, Dispatcher.DispatchHandler,
     this.#over()
     if (this.#captured) return
     const call = this.#call
-    if (isHeldBack(error)) {
-      // a stack above has thrown it: nothing was sent, and it comes through here again
+    if (this.#isBelow && isHeldBack(error)) {
+      // for a layer above: nothing was sent, and it comes through here again
       this.#handler.onResponseError?.(controller as Dispatcher.DispatchController, error)
       return
     }

@@ -4,7 +4,7 @@ import type { Attempt } from '../call/attempt.ts'
 import { isRecorded } from '../call/body/request-body.ts'
 import { type CallRequest, requestOf } from '../call/call-request.ts'
 import type { Call } from '../call/call.ts'
-import { canBeHeldBack, HeldBack } from '../call/line/held-back.ts'
+import { canBeHeldBack } from '../call/line/held-back.ts'
 import { accountOf, credentialsIn } from '../http/secrets/credential.ts'
 import { sha256 } from '../http/sha256.ts'
 import { coolDownMs, mayAskToCoolDown } from '../http/waits/cool-down.ts'
@@ -32,7 +32,6 @@ export class Budget {
   readonly reporter: Reporter
   readonly hasCosts: boolean
   readonly toldByRetry: boolean
-  readonly heldBack = new HeldBack()
   readonly #counts: ProviderCounts
   /** Calls whose body can be read only after it was sent: what a hook says before holds for all of the call. */
   readonly #made = new WeakMap<Call, Made>()
@@ -128,32 +127,32 @@ export class Budget {
   }
 
   /**
-   * A connection takes up an attempt under no limits: whether a cool-down has begun since it was dispatched. Each healthy
-   * call comes through here.
+   * A connection takes up an attempt under no limits: how long it is to wait, since a cool-down has begun after it was
+   * dispatched. Each healthy call comes through here.
    */
   holdsBack(
     attempt: Attempt,
     options: Dispatcher.DispatchOptions,
     controller: Dispatcher.DispatchController,
-  ): boolean {
-    return (
-      !this.store.quiet && attempt.call.runInAsyncScope(this.#holdsBack, this, attempt, options, controller)
-    )
+  ): number {
+    if (this.store.quiet) return 0
+    return attempt.call.runInAsyncScope(this.#holdsBack, this, attempt, options, controller)
   }
 
   #holdsBack(
     attempt: Attempt,
     options: Dispatcher.DispatchOptions,
     controller: Dispatcher.DispatchController,
-  ): boolean {
+  ): number {
     const { call } = attempt
-    if (call.scope?.rateLimit === false || !canBeHeldBack(attempt, controller)) return false
+    if (call.scope?.rateLimit === false || !canBeHeldBack(attempt, controller)) return 0
     const scope = this.scopeOf(call)
-    if (this.store.place(scope).held === 0) return false
+    if (this.store.place(scope).held === 0) return 0
     const limiter = this.store.cooling(this.keyOf(scope, options))
-    if (limiter === undefined || performance.now() >= limiter.coolUntil) return false
-    this.#holders.set(attempt, limiter)
-    return true
+    if (limiter === undefined) return 0
+    const forMs = limiter.coolUntil - performance.now()
+    if (forMs > 0) this.#holders.set(attempt, limiter)
+    return forMs
   }
 
   /** The limiter that `holdsBack` has found for an attempt, once. */

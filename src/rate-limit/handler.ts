@@ -63,7 +63,8 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
     const limiter = this.#limiter
-    if (this.#isHeldBack(limiter, controller)) holdBack(this.#attempt, this.#context.budget.heldBack)
+    const forMs = this.#heldBackFor(limiter, controller)
+    if (forMs > 0) holdBack(this.#attempt, this.#context.budget, forMs)
     this.#attempt.started = true
     this.#handler.onRequestStart?.(controller, context)
     if (limiter === undefined) return
@@ -116,7 +117,7 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Controller, error: Error): void {
-    if (wasHeldBack(this.#attempt, error, this.#context.budget.heldBack)) {
+    if (wasHeldBack(this.#attempt, error, this.#context.budget)) {
       this.#waitAgain()
       return
     }
@@ -137,12 +138,12 @@ export class RateLimitHandler implements Dispatcher.DispatchHandler {
   }
 
   /** A cool-down began while the attempt waited for a connection: it is back in line before anything is sent. */
-  #isHeldBack(limiter: Limiter | undefined, controller: Dispatcher.DispatchController): boolean {
+  #heldBackFor(limiter: Limiter | undefined, controller: Dispatcher.DispatchController): number {
     const { budget } = this.#context
     if (limiter === undefined) return budget.holdsBack(this.#attempt, this.#options, controller)
     // no look at the clock unless a cool-down has begun since it took its permit
-    if (limiter.coolUntil <= this.#takenAt || performance.now() >= limiter.coolUntil) return false
-    return canBeHeldBack(this.#attempt, controller)
+    if (limiter.coolUntil <= this.#takenAt || !canBeHeldBack(this.#attempt, controller)) return 0
+    return limiter.coolUntil - performance.now()
   }
 
   #waitAgain(): void {

@@ -92,7 +92,7 @@ export function rateLimitInterceptor(
     limits: store,
     coolDowns: {
       heed: budget.heed.bind(budget),
-      heldBack: budget.heldBack,
+      holder: budget,
       // with limits each attempt has a handler that does
       holdsBack: policy.limits.length > 0 ? undefined : budget.holdsBack.bind(budget),
     },

@@ -49,12 +49,9 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
     const { coolDowns } = this.#context
-    if (
-      coolDowns?.holdsBack !== undefined &&
-      this.#discard === undefined &&
-      coolDowns.holdsBack(this.#attempt, this.#options, controller)
-    ) {
-      holdBack(this.#attempt, coolDowns.heldBack)
+    if (coolDowns?.holdsBack !== undefined && this.#discard === undefined) {
+      const forMs = coolDowns.holdsBack(this.#attempt, this.#options, controller)
+      if (forMs > 0) holdBack(this.#attempt, coolDowns.holder, forMs)
     }
     this.#attempt.started = true
     if (this.#discard !== undefined) this.#discard.take(controller)
@@ -135,7 +132,7 @@ export class RetryHandler implements Dispatcher.DispatchHandler, Retrier {
       this.#discard.broke(error)
       return
     }
-    if (wasHeldBack(this.#attempt, error, this.#context.coolDowns?.heldBack)) {
+    if (wasHeldBack(this.#attempt, error, this.#context.coolDowns?.holder)) {
       this.#dispatchAgain()
       return
     }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
+import { RateLimitError, subjectOf } from '../../errors.ts'
 import type { Attempt } from '../attempt.ts'
 
 /** The cool-downs of the layer right below a retry, told and asked by it, so that a healthy call needs no handler there. */
@@ -11,27 +12,23 @@ export interface CoolDowns {
     statusCode: number,
     headers: IncomingHttpHeaders,
   ): void
-  /** A connection takes up an attempt: whether it is to wait instead. `undefined` where another handler asks. */
+  /**
+   * A connection takes up an attempt: for how many milliseconds it is to wait instead, 0 where it may go. `undefined` where
+   * another handler asks.
+   */
   readonly holdsBack:
     | ((
         attempt: Attempt,
         options: Dispatcher.DispatchOptions,
         controller: Dispatcher.DispatchController,
-      ) => boolean)
+      ) => number)
     | undefined
-  /** What is thrown where it does. */
-  readonly heldBack: HeldBack
+  /** Whose hold it is. */
+  readonly holder: object
 }
 
-/** Tells undici that an attempt is not to be sent. Each layer throws its own, and never does it reach a caller. */
-export class HeldBack extends Error {
-  /** For interceptors below, which hand it on: undici's own retry leaves alone what has a code that it does not know. */
-  readonly code = 'ERR_HELD_BACK'
-
-  constructor() {
-    super('undici-resilience: held back, the provider has asked to wait')
-  }
-}
+/** Of errors that tell undici that an attempt is not to be sent: which layer throws it, and waits. */
+const holders = new WeakMap<Error, object>()
 
 /**
  * Whether an attempt that a connection takes up can still be held back. Not in the turn in which it was dispatched, where
@@ -65,16 +62,35 @@ function isOfRequest(controller: object): boolean {
 /**
  * To be called in `onRequestStart`: what is thrown there ends the attempt for undici without a byte written, body and
  * connection untouched; an abort would end the connection too. Whoever calls it is told by `wasHeldBack`.
+ *
+ * It is an error like any that a cool-down makes, since it may reach others: interceptors below, who listens to undici, and
+ * a call that goes through no layer of ours and has its request shared with this one by undici's `deduplicate`. That one
+ * cannot be seen from here, and nobody waits for it.
  */
-export function holdBack(attempt: Attempt, heldBack: HeldBack): never {
+export function holdBack(attempt: Attempt, holder: object, forMs: number): never {
+  const error = attempt.call.runInAsyncScope(errorOf, undefined, attempt, forMs)
+  holders.set(error, holder)
   attempt.started = false
-  attempt.thrown = heldBack
-  throw heldBack
+  attempt.thrown = error
+  throw error
+}
+
+function errorOf({ call, number }: Attempt, forMs: number): RateLimitError {
+  const { integration, method, redactedUrl: url } = call
+  const context = { integration, method, url, attempts: number - 1 }
+  const advice =
+    'A call that sees this shares its request, by `deduplicate` of undici, with one that goes through undici-resilience ' +
+    'and waits: compose `deduplicate` above that, or send the call through an Agent of its own'
+  return new RateLimitError(`${subjectOf(context)} was not sent: the provider has asked to wait. ${advice}`, {
+    ...context,
+    retryAfterMs: Math.ceil(forMs),
+    refusedBy: 'provider',
+  })
 }
 
 /** Nothing was sent: it says nothing of the server. */
 export function isHeldBack(error: Error): boolean {
-  return error instanceof HeldBack
+  return holders.has(error)
 }
 
 /**
@@ -82,8 +98,11 @@ export function isHeldBack(error: Error): boolean {
  * below that lets several calls share a request tells them all. What a layer further out has thrown is for that one: it
  * alone knows what is waited for.
  */
-export function wasHeldBack(attempt: Attempt, error: Error, own: HeldBack | undefined): boolean {
-  if (!isHeldBack(error) || (error === attempt.thrown && error !== own) || attempt.call.finished) return false
+export function wasHeldBack(attempt: Attempt, error: Error, own: object | undefined): boolean {
+  const holder = holders.get(error)
+  if (holder === undefined || (error === attempt.thrown && holder !== own) || attempt.call.finished) {
+    return false
+  }
   attempt.thrown = undefined
   attempt.started = false
   attempt.fresh = false

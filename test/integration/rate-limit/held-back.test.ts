@@ -3,7 +3,14 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, interceptors, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { rateLimit as limitAlone, resilience, type ResilienceOptions, retry } from '../../../src/index.ts'
+import {
+  deadLetter,
+  rateLimit as limitAlone,
+  type RateLimitError,
+  resilience,
+  type ResilienceOptions,
+  retry,
+} from '../../../src/index.ts'
 import { ok, type Provider, type Reply, startProvider, status } from '../../support/calls/provider.ts'
 import { via } from '../../support/calls/via.ts'
 import { selfSigned } from '../../support/servers/certificate.ts'
@@ -130,6 +137,52 @@ describe.each<[string, ResilienceOptions['rateLimit'] & object]>([
     expect(await both).toEqual([200, 200])
     expect(early()).toEqual([])
     expect(stack.circuits.state(provider.url)).toMatchObject({ failures: 0 })
+  })
+
+  test('tells others that share a request below why it was not sent: one without layers of ours, one whose layers do not wait', async () => {
+    const shared = new Agent({ connections: 1 }).compose(interceptors.deduplicate())
+    const stack = resilience({ integration: 'crm', rateLimit, retry: { maxAttempts: 1 } })
+    const letters = deadLetter()
+    closers.push(
+      () => stack.close(),
+      () => letters.close(),
+      () => shared.destroy(),
+    )
+    dispatcher = shared.compose(stack)
+    const first = put(0)
+    await expect.poll(() => provider.received.length).toBe(1)
+    const get = async (through: Dispatcher): Promise<number> => {
+      const { statusCode, body } = await request(`${provider.url}/a?token=x`, { dispatcher: through })
+      await body.dump()
+      return statusCode
+    }
+    const ours = get(dispatcher)
+    const others = Promise.allSettled([get(shared), get(shared.compose(letters))])
+    expect(await first).toBe(429)
+    expect(await ours).toBe(200)
+    expect(early()).toEqual([])
+    const told = {
+      status: 'rejected',
+      reason: {
+        name: 'RateLimitError',
+        code: 'ERR_RATE_LIMITED',
+        refusedBy: 'provider',
+        integration: 'crm',
+        url: `${provider.url}/a?token=[redacted]`,
+        attempts: 0,
+        message: expect.stringMatching(
+          /was not sent: the provider has asked to wait.*`deduplicate`/,
+        ) as string,
+      },
+    }
+    const ends = await others
+    expect(ends).toMatchObject([told, told])
+    const { retryAfterMs } = (ends[0] as PromiseRejectedResult).reason as RateLimitError
+    expect(retryAfterMs).toBeGreaterThan(WAIT_MS / 2)
+    expect(retryAfterMs).toBeLessThanOrEqual(WAIT_MS)
+    expect((await letters.deadLetters.list()).items).toMatchObject([
+      { reason: 'rate-limited', delivery: 'not-sent', error: { code: 'ERR_RATE_LIMITED' } },
+    ])
   })
 
   test('holds back those that wait for a slot of the bulkhead', async () => {
