@@ -43,14 +43,20 @@ const brand = Symbol.for('undici-resilience.error')
  * }
  */
 export class IntegrationError extends Error {
+  /** Which kind of failure. */
   readonly code: IntegrationErrorCode
+  /** The `integration` option of the stack. */
   readonly integration: string | undefined
   readonly method: string | undefined
+  /** Redacted, as in logs. */
   readonly url: string | undefined
+  /** Attempts made so far, the first included; 0 when none was let through. */
   readonly attempts: number
+  /** Of the final response; `undefined` when there was none. */
   readonly statusCode: number | undefined
   /** The provider's own code for the failure; `undefined` when it sent none, or no preset reads it. */
   readonly providerCode: string | undefined
+  /** The provider's id for the request; `undefined` when it sent none. */
   readonly requestId: string | undefined
   /** Set when the call was captured; writable because the capture happens after the error is made. */
   deadLetterId: string | undefined

@@ -23,6 +23,7 @@ export interface BulkheadInterceptorOptions extends BulkheadOptions {
   logger?: Logger | undefined
 }
 
+/** The interceptor, and what ends its waits. */
 export interface BulkheadInterceptor extends Dispatcher.DispatcherComposeInterceptor {
   /** Ends the waits of calls with a `ShutdownError`. Calls after it are refused where they find no slot. */
   close(): void

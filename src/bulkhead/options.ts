@@ -10,6 +10,7 @@ export interface AdaptiveOptions {
   max?: number | undefined
 }
 
+/** How many attempts may be in flight at once. */
 export interface BulkheadOptions {
   /** Which slots a request uses. Default: those of its origin. */
   key?: ((request: CallRequest) => string) | undefined

@@ -13,15 +13,6 @@ export interface AttemptRecord {
   delivery?: Delivery
 }
 
-/**
- * Why no further attempt was made of a call that failed.
- * `exhausted`: the attempts were used up. `circuit-open`: the circuit refused it. `rate-limited`: the provider wants a
- * longer wait than the call may take, or a rate limit or bulkhead of ours had no room for it. `deadline`: the total
- * timeout, or a wait that did not fit into it. `budget`: so much failed at its origin that one more attempt would only
- * have added to the load. `not-repeatable`: it could not be sent again safely: not idempotent, or its body is not there
- * any more. `final`: the failure is none that another attempt would change. `shutdown`: the stack was closed while the
- * call waited.
- */
 export const givenUpReasons = [
   'exhausted',
   'circuit-open',
@@ -33,6 +24,15 @@ export const givenUpReasons = [
   'shutdown',
 ] as const
 
+/**
+ * Why no further attempt was made of a call that failed.
+ * `exhausted`: the attempts were used up. `circuit-open`: the circuit refused it. `rate-limited`: the provider wants a
+ * longer wait than the call may take, or a rate limit or bulkhead of ours had no room for it. `deadline`: the total
+ * timeout, or a wait that did not fit into it. `budget`: so much failed at its origin that one more attempt would only
+ * have added to the load. `not-repeatable`: it could not be sent again safely: not idempotent, or its body is not there
+ * any more. `final`: the failure is none that another attempt would change. `shutdown`: the stack was closed while the
+ * call waited.
+ */
 export type GivenUpReason = (typeof givenUpReasons)[number]
 
 /** Why a call ended without success, as the layer that ended it knows it. */

@@ -4,7 +4,9 @@ import type { Call } from './call.ts'
 
 /** The request of a call, as hooks of the user see it. */
 export interface CallRequest {
+  /** In capitals. */
   readonly method: string
+  /** `https://api.example.com`; empty where the dispatcher knows it alone. */
   readonly origin: string
   /** Path and query as asked for. */
   readonly path: string

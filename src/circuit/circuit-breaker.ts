@@ -24,6 +24,7 @@ import { DEFAULT_MAX_CIRCUITS } from './registry.ts'
 import { RunningProbe } from './running-probe.ts'
 import type { CircuitSnapshot, CircuitStore } from './store.ts'
 
+/** Options of `CircuitBreaker`. */
 export interface CircuitBreakerConfig extends Omit<CircuitBreakerOptions, 'key'> {
   /** The label in errors and logs. Default 'default'. */
   integration?: string | undefined
@@ -35,6 +36,7 @@ export interface CircuitBreakerConfig extends Omit<CircuitBreakerOptions, 'key'>
   logger?: Logger | undefined
 }
 
+/** Options of one `execute`. */
 export interface ExecuteOptions {
   /** The caller's own: when it aborts, `execute` rejects at once with its reason and nothing is counted. */
   signal?: AbortSignal | undefined

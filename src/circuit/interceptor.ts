@@ -38,6 +38,7 @@ export interface CircuitBreakerInterceptorOptions extends CircuitBreakerOptions 
   logger?: Logger | undefined
 }
 
+/** The interceptor, and its circuits. */
 export interface CircuitBreakerInterceptor extends Dispatcher.DispatcherComposeInterceptor {
   readonly circuits: Circuits
   /** Ends the waits of calls, hands on what was counted and ends the logging. The store stays open. */

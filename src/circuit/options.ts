@@ -4,6 +4,7 @@ import type { Outcome } from '../http/outcome.ts'
 import { hookOption, numberOption, shown } from '../options.ts'
 import type { CircuitPolicy } from './machine/policy.ts'
 
+/** When a circuit opens, who waits meanwhile, and what closes it. */
 export interface CircuitBreakerOptions {
   /** Failures within `windowMs` that open the circuit, if the requests also carry `failureRate`. Default 10. */
   failureThreshold?: number | undefined

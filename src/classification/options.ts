@@ -7,6 +7,7 @@ import { arrayOption, integerOption } from '../options.ts'
 /** A response as the `classify` hook sees it, before anything of it reached the caller. */
 export interface ClassifiedResponse {
   readonly statusCode: number
+  /** By lower-case name. */
   readonly headers: IncomingHttpHeaders
   /** The first bytes of the body, decoded; only where `inspectBody` asks for them. May be cut off. */
   readonly body: string | undefined
@@ -16,6 +17,7 @@ export interface ClassifiedResponse {
 /** Says what a response means; `undefined` leaves it to the status. */
 export type Classify = (response: ClassifiedResponse) => Verdict | undefined
 
+/** Options of `inspectBody`: whose body `classify` sees. */
 export interface InspectBodyOptions {
   /** Statuses whose body the hook needs to see. A number of one digit stands for its class: 4 is 400 to 499. */
   statusCodes: readonly number[]

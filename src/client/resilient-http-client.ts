@@ -17,6 +17,7 @@ import { resilienceChecks, type ResilienceOptions, type ResiliencePolicy } from 
 import { isDoneWithin } from '../time/time-limit.ts'
 import { errorOfResponse } from './response-error.ts'
 
+/** Options of `ResilientHttpClient`: those of `resilience()`, and where requests go. */
 export interface ResilientHttpClientOptions extends ResilienceOptions {
   /** What relative urls are resolved against. Without it each url must be absolute. */
   baseUrl?: string | URL | undefined

@@ -11,6 +11,7 @@ import { redactChecks, type RedactOptions, rulesOf } from './redact-options.ts'
 import type { DeadLetterSink } from './store/sink.ts'
 import type { DeadLetterStore } from './store/store.ts'
 
+/** What is kept of calls that finally failed, and how it gets to the store. */
 export interface DeadLetterOptions {
   /**
    * Which final outcomes become dead letters. Default: network errors, timeouts, open circuit, and the statuses 408,

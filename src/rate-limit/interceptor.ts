@@ -26,6 +26,7 @@ export interface RateLimitInterceptorOptions extends RateLimitOptions {
   logger?: Logger | undefined
 }
 
+/** The interceptor, and its limits. */
 export interface RateLimitInterceptor extends Dispatcher.DispatcherComposeInterceptor {
   readonly limits: Limits
   /** Ends the waits of calls with a `ShutdownError`, and hands on what was used. The store stays open. */

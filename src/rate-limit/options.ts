@@ -33,9 +33,11 @@ export interface LimitOptions {
 export interface Remaining {
   /** The provider's limit, to tell several apart. */
   readonly limit?: number | undefined
+  /** Units that are left of it. */
   readonly remaining: number
 }
 
+/** Rate limits and cool-downs of a provider. */
 export interface RateLimitOptions {
   /**
    * Which limits a request belongs to. Default: its origin and a hash of its credentials (`authorization`, else cookies

@@ -7,6 +7,7 @@ import type { BackoffPolicy, Jitter } from './backoff.ts'
 import type { RetryBudgetPolicy } from './budget/budget.ts'
 import { retryBudgetChecks, type RetryBudgetOptions } from './budget/options.ts'
 
+/** How calls that failed are sent again. */
 export interface RetryOptions {
   /** Attempts in all, the first included. Default 5; 1 turns retries off. */
   maxAttempts?: number | undefined

@@ -22,6 +22,7 @@ export interface AttemptContext {
   signal: AbortSignal
 }
 
+/** Options of `withRetry`. */
 export interface WithRetryOptions extends RetryOptions {
   /** Ends the attempt in hand and any wait, at once. */
   signal?: AbortSignal | undefined

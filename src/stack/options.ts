@@ -20,6 +20,7 @@ import { type ResilienceStore, storeOption } from '../store.ts'
 import { type Logger, loggerOption } from '../telemetry/reporter.ts'
 import { untilCheck } from '../timeout/options.ts'
 
+/** Options of `resilience()`, and of all that is built on it. */
 export interface ResilienceOptions {
   /** The integration: a label on errors, events, logs and dead letters ('hubspot'). Default 'default'. */
   integration?: string | undefined

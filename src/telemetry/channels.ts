@@ -1,4 +1,5 @@
 import { channel, type Channel } from 'node:diagnostics_channel'
+import type { Delivery } from '../http/delivery.ts'
 
 /** A call, from its start to the end of its response. */
 export interface CallStartEvent {
@@ -11,6 +12,7 @@ export interface CallStartEvent {
   labels?: Readonly<Record<string, string>> | undefined
 }
 
+/** The end of a call, however it went. */
 export interface CallDoneEvent extends CallStartEvent {
   /**
    * `response`: the caller has the whole response, whatever its status. `cancelled`: by the caller, which aborted, or whose
@@ -30,11 +32,13 @@ export interface CallDoneEvent extends CallStartEvent {
   deadLetterId?: string | undefined
 }
 
+/** An attempt is dispatched. */
 export interface AttemptStartEvent extends CallStartEvent {
   /** The first is 1. */
   attempt: number
 }
 
+/** The end of an attempt; one that was not let through has an end, too. */
 export interface AttemptDoneEvent extends AttemptStartEvent {
   /** `refused`: the circuit, a rate limit or a bulkhead did not let it through. */
   outcome: 'response' | 'error' | 'refused' | 'cancelled'
@@ -58,13 +62,16 @@ export interface CallEvent {
   labels?: Readonly<Record<string, string>> | undefined
 }
 
+/** An attempt failed in a way that another one may mend. */
 export interface AttemptFailedEvent extends CallEvent {
   error?: Error | undefined
   /** Time from dispatch to failure, in milliseconds. */
   durationMs: number
 }
 
+/** Another attempt will be made, after `delayMs`. */
 export interface RetryScheduledEvent extends CallEvent {
+  /** Until it goes, in milliseconds, at least: it may wait for a circuit, a rate limit or a bulkhead then. */
   delayMs: number
   /** What the provider asked for, where it did. */
   retryAfterMs?: number | undefined
@@ -72,6 +79,7 @@ export interface RetryScheduledEvent extends CallEvent {
   budgetLeft?: number | undefined
 }
 
+/** A call failed for good, after one attempt or several. */
 export interface CallGivenUpEvent extends CallEvent {
   /** Why no further attempt is made: `exhausted`, `budget`, `not-repeatable`, `deadline`, ... */
   reason: string
@@ -82,9 +90,12 @@ export interface CallGivenUpEvent extends CallEvent {
   deadLetterId?: string | undefined
 }
 
+/** `open` admits no calls, `half-open` a few probes, `closed` all. */
 export type CircuitStateName = 'closed' | 'open' | 'half-open'
 
+/** A circuit went from one state to another, as this process sees it. */
 export interface CircuitChangedEvent {
+  /** By default the origin, and behind `#` a hash of the credentials with the presets of providers. */
   key: string
   from: CircuitStateName
   to: CircuitStateName
@@ -92,25 +103,33 @@ export interface CircuitChangedEvent {
   epoch: number
   /** Milliseconds until a probe may go, when `to` is open. */
   retryAfterMs?: number | undefined
-  /** `isolated` or `forced-closed` while an operator overrides the machine. */
-  override?: string | undefined
+  /** While an operator overrides the machine. */
+  override?: 'isolated' | 'forced-closed' | undefined
   /** Whether this process made the transition: exactly one does. */
   here: boolean
 }
 
+/** A shared store is out of reach, or back. */
 export interface StoreDegradedEvent {
+  /** Which: `redis`, `postgres`. */
   store: string
+  /** Out of reach: each process decides by itself. */
   degraded: boolean
   error?: Error | undefined
 }
 
+/** A call is to be kept. It is only once `dead-letter:durable` tells so. */
 export interface DeadLetterCapturedEvent {
   id: string
   integration: string
   method: string
+  /** Redacted. */
   url: string
+  /** Why the call ended: `exhausted`, `circuit-open`, `deadline` ... */
   reason: string
-  delivery: string
+  /** How sure it is that the server acted. */
+  delivery: Delivery
+  /** Attempts made; 0 when none was let through. */
   attempts: number
   /** Whether it can be sent again: not where its body, or its path, is not kept whole. */
   replayable: boolean
@@ -121,6 +140,7 @@ export interface DeadLetterCapturedEvent {
   labels?: Readonly<Record<string, string>> | undefined
 }
 
+/** A record, or the copy of it for a sink, is not kept, or no longer. */
 export interface DeadLetterDroppedEvent {
   id: string
   integration: string
@@ -133,6 +153,7 @@ export interface DeadLetterDroppedEvent {
   error?: Error | undefined
 }
 
+/** A record outlives the process now, as its store promises. */
 export interface DeadLetterDurableEvent {
   id: string
   /** Where the record is now kept: the store, the spool until the store or the sink has it, or a sink. */
@@ -141,11 +162,14 @@ export interface DeadLetterDurableEvent {
   sink?: string | undefined
 }
 
+/** What became of one entry in a replay. */
 export interface ReplayEvent {
   id: string
   integration: string
   method: string
+  /** Redacted. */
   url: string
+  /** As in `onProgress`: `done`, `later`, `quarantined` ... */
   outcome: string
   /** Why, in one word: `outage`, `rate-limited`, `refused` ... */
   reason?: string | undefined

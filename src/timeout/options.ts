@@ -1,6 +1,7 @@
 import { type Check, type Checks, duration, oneOf, withDefault } from '../checks.ts'
 import { type Filled, integrationOption } from '../options.ts'
 
+/** Options of `timeout`. */
 export interface TimeoutOptions {
   /** The longest time, in milliseconds, at least 1. */
   ms: number

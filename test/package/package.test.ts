@@ -4,20 +4,21 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
+import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Installed, installed, root } from './installed.ts'
 
 const run = promisify(execFile)
 const bin = (name: string) => join(root, 'node_modules', '.bin', name)
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
-  exports: Record<string, { import: { default: string }; require: { types: string } } | string>
+  exports: Record<string, { import: { default: string; types: string }; require: { types: string } } | string>
   types: string
   typesVersions: { '*': Record<string, string[]> }
   dependencies?: Record<string, string>
 }
 const entries = Object.entries(manifest.exports).filter(([, target]) => typeof target === 'object') as [
   string,
-  { import: { default: string }; require: { types: string } },
+  { import: { default: string; types: string }; require: { types: string } },
 ][]
 
 let at: Installed
@@ -186,6 +187,26 @@ describe('the published package', () => {
       expect(stderr).toContain('undici-resilience needs Node.js 22.19 or later, got 20.19.5\n')
     },
   )
+
+  it('says in an editor of every export what it is; of the shapes in which providers answer, their own pages do', () => {
+    const files = entries
+      .filter(([specifier]) => !specifier.startsWith('./providers/'))
+      .map(([, target]) => join(at.own, target.import.types))
+    const program = ts.createProgram(files, {
+      module: ts.ModuleKind.NodeNext,
+      types: [],
+      skipLibCheck: true,
+    })
+    const checker = program.getTypeChecker()
+    const silent = files.flatMap((file) => {
+      const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file)!)!)
+      return exported
+        .map((one) => (one.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(one) : one))
+        .filter((one) => one.getDocumentationComment(checker).length === 0)
+        .map(({ name }) => name)
+    })
+    expect(silent).toEqual([])
+  })
 
   it('compiles under the strict settings of a consumer, with undici 8 and its types', async () => {
     await at.link('@types', 'ioredis', 'undici-types')

@@ -19,6 +19,7 @@ export interface StoredCircuit {
   readonly by: string
 }
 
+/** What a watch of the circuits of all processes tells. */
 export interface CircuitWatcher {
   /** A transition, or the slot of a probe that came back. */
   changed(circuit: StoredCircuit): void

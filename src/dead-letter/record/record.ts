@@ -3,13 +3,15 @@ import type { Delivery } from '../../http/delivery.ts'
 import { isIdempotencyKey } from '../../http/idempotency-key.ts'
 import { isIdempotentMethod } from '../../http/idempotent-methods.ts'
 
-/**
- * Why the call ended as a dead letter. `outbox`: it has not failed, it was written before it is sent (`createOutbox`).
- * `manual`: put there by a person or a program.
- */
 export const deadLetterReasons = [...givenUpReasons, 'outbox', 'manual'] as const
 
+/**
+ * Why the call ended as a dead letter: those of a call that was given up (docs/dead-letters.md), and `outbox`: it has not
+ * failed, it was written before it is sent (`createOutbox`); `manual`: put there by a person or a program.
+ */
 export type DeadLetterReason = (typeof deadLetterReasons)[number]
+
+export const deadLetterStatuses = ['pending', 'leased', 'sending', 'in-doubt', 'quarantined'] as const
 
 /**
  * Where an entry stands.
@@ -17,11 +19,8 @@ export type DeadLetterReason = (typeof deadLetterReasons)[number]
  * `in-doubt`: it may have been sent and must not be sent again without a decision. `quarantined`: replays were used up,
  * it is not replayable, or it was imported; only a person brings it back.
  */
-export const deadLetterStatuses = ['pending', 'leased', 'sending', 'in-doubt', 'quarantined'] as const
-
 export type DeadLetterStatus = (typeof deadLetterStatuses)[number]
 
-/** Why an entry can never be replayed as it is stored. */
 export const notReplayableReasons = [
   'body-too-large',
   'body-incomplete',
@@ -32,8 +31,10 @@ export const notReplayableReasons = [
   'copy-for-sink',
 ] as const
 
+/** Why an entry can never be replayed as it is stored. */
 export type NotReplayableReason = (typeof notReplayableReasons)[number]
 
+/** One attempt of the call. */
 export interface DeadLetterAttempt {
   /** When the attempt was dispatched, epoch milliseconds. */
   readonly at: number
@@ -43,6 +44,7 @@ export interface DeadLetterAttempt {
   readonly code?: string | undefined
 }
 
+/** What of the error is kept; its messages are redacted. */
 export interface DeadLetterError {
   readonly name: string
   readonly message: string
@@ -52,6 +54,7 @@ export interface DeadLetterError {
   readonly errors?: readonly DeadLetterError[] | undefined
 }
 
+/** The request, as much of it as may be kept. */
 export interface DeadLetterRequest {
   readonly method: string
   /** Without userinfo and fragment; secrets in query and path replaced by `[redacted]` (docs/secrets.md). */
@@ -72,6 +75,7 @@ export interface DeadLetterRequest {
   readonly bodyRedacted?: boolean | undefined
 }
 
+/** The final response, as much of it as may be kept. */
 export interface DeadLetterResponse {
   readonly statusCode: number
   readonly headers: Readonly<Record<string, string | readonly string[]>>
@@ -85,6 +89,7 @@ export interface DeadLetterResponse {
 export interface DeadLetterReplay {
   /** When it began, epoch milliseconds. */
   readonly at: number
+  /** How long it took, in milliseconds. */
   readonly ms?: number | undefined
   /**
    * `refused`: nothing was sent, or the server refused it for good. `lapsed`: the lease ended while the replayer was
@@ -107,6 +112,7 @@ export interface DeadLetterRecord {
   readonly timestamp: number
   /** When its first attempt began, epoch milliseconds; absent when none was let through. */
   readonly firstAttemptAt?: number | undefined
+  /** Why it ended. */
   readonly reason: DeadLetterReason
   /** How sure it is that the server acted. */
   readonly delivery: Delivery
@@ -117,27 +123,33 @@ export interface DeadLetterRecord {
   /** The attempts, oldest first; of more than 50 the newest. */
   readonly history: readonly DeadLetterAttempt[]
   readonly request: DeadLetterRequest
+  /** The final response; absent where there was none. */
   readonly response?: DeadLetterResponse | undefined
+  /** What failed; for a response one that names its status. */
   readonly error: DeadLetterError
   /** Whether the request can be sent again as it was. A store never hands out an entry that is not. */
   readonly replayable: boolean
+  /** Why not, where it is not `replayable`. */
   readonly notReplayableReason?: NotReplayableReason | undefined
   /**
    * Whether it may be sent twice without its idempotency key, as `retry.methods` and `retry.isIdempotent` said of the
    * call. Absent without a retry layer: then its method decides.
    */
   readonly repeatable?: boolean | undefined
+  /** The same in every attempt and replay. */
   readonly idempotencyKey?: string | undefined
   /** Name of the header that carried the key, lower case. */
   readonly idempotencyHeader?: string | undefined
   /** Entries with the same key are replayed in the order of their ids, one after the other. */
   readonly orderingKey?: string | undefined
+  /** Those of the stack and of `withCallOptions`. */
   readonly labels?: Readonly<Record<string, string>> | undefined
   /**
    * Parts that were cut or left out, since a record has bounds: `request.url`, `response.headers` ... Absent when all is
    * there.
    */
   readonly cut?: readonly string[] | undefined
+  /** The trace of the call (W3C); a replay belongs to it. */
   readonly traceparent?: string | undefined
   /** Not to be sent before, epoch milliseconds: what the provider asked for. */
   readonly notBefore?: number | undefined

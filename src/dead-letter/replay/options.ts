@@ -15,6 +15,7 @@ export interface ReplayProgress {
   readonly method: string
   /** Redacted. */
   readonly url: string
+  /** What became of it: as in the `ReplaySummary`, which counts them; `would-send` in a dry run. */
   readonly outcome:
     | 'done'
     | 'failed'
@@ -26,9 +27,11 @@ export interface ReplayProgress {
     | 'skipped'
     | 'corrupt'
     | 'would-send'
+  /** Of the answer, where there was one. */
   readonly statusCode?: number | undefined
-  /** Why, where it was not done: one word, and in words. */
+  /** Why, in one word. */
   readonly reason?: DoneReason | AgainReason | HoldReason | NeverReason | undefined
+  /** Why, in a sentence: what is missing, which circuit is open. */
   readonly message?: string | undefined
   /** The run so far. */
   readonly summary: Readonly<ReplaySummary>
@@ -39,6 +42,7 @@ interface ReplayCircuits {
   state(key: string): { readonly state: string; readonly override?: string }
 }
 
+/** Options of `replayDeadLetters`, and with less or more of `startReplayer` and `replayDeadLetter`. */
 export interface ReplayOptions {
   /**
    * Where entries may go: exact origins, `https://api.hubapi.com`. Entries of other origins are left alone: whoever can

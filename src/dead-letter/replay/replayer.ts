@@ -10,6 +10,7 @@ import { type CheckedReplayOptions, replayChecks, type ReplayPlan } from './plan
 import { originsOf, runPlan } from './replay.ts'
 import type { ReplaySummary } from './summary.ts'
 
+/** Options of `startReplayer`. */
 export interface ReplayerOptions extends Omit<ReplayOptions, 'ids' | 'dryRun' | 'signal'> {
   /**
    * The wait between two runs, in milliseconds, spread by half in both directions. Default 30,000; 500 in a process that has
@@ -19,6 +20,7 @@ export interface ReplayerOptions extends Omit<ReplayOptions, 'ids' | 'dryRun' | 
   intervalMs?: number | undefined
 }
 
+/** Replays on a schedule, until it is closed. */
 export interface Replayer {
   /** What the last run did; `undefined` before its end. */
   readonly lastRun: ReplaySummary | undefined

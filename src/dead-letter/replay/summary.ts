@@ -40,6 +40,7 @@ export interface ReplaySummary {
   setAside: SetAside
   /** The signal ended the run early. */
   cancelled: boolean
+  /** From its start to its end, in milliseconds; 0 while it goes on. */
   durationMs: number
 }
 

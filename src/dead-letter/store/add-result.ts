@@ -1,3 +1,4 @@
+/** What became of records that were added. */
 export interface AddResult {
   /** Ids that are now kept, those that already were included. */
   readonly kept: string[]

@@ -13,6 +13,7 @@ import type { ClaimScope, LapseRules } from './lifecycle.ts'
 import type { DeadLetterFilter } from './query/filter.ts'
 import { checkFilter } from './query/query.ts'
 
+/** Which entries to hand out, and for how long. */
 export interface ClaimOptions {
   /** At most so many, 1 to 1000. */
   limit: number

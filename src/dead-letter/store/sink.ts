@@ -1,6 +1,7 @@
 import type { DeadLetterRecord } from '../record/record.ts'
 import type { AddResult } from './add-result.ts'
 
+/** How records are added. */
 export interface AddOptions {
   /** Imported or edited entries wait for a person. Default: `pending`, `quarantined` for what is not replayable. */
   status?: 'quarantined' | undefined

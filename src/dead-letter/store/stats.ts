@@ -1,5 +1,6 @@
 import { deadLetterStatuses, type DeadLetterStatus } from '../record/record.ts'
 
+/** How many entries there are, and how they stand. */
 export interface DeadLetterStats {
   readonly total: number
   readonly byStatus: Readonly<Record<DeadLetterStatus, number>>

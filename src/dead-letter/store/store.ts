@@ -8,9 +8,11 @@ import type { DeadLetterStats } from './stats.ts'
 /** An entry that cannot be read; it stays where it is, and the others go on. */
 export interface CorruptDeadLetter {
   readonly id: string
+  /** What is wrong with it. */
   readonly message: string
 }
 
+/** A page of a list. */
 export interface DeadLetterPage {
   /** Newest first, without bodies. */
   readonly items: DeadLetter[]
@@ -20,6 +22,7 @@ export interface DeadLetterPage {
   readonly corrupt?: CorruptDeadLetter[]
 }
 
+/** What a claim handed out. */
 export interface ClaimResult {
   readonly items: ClaimedDeadLetter[]
   /** Entries that could not be read; they are quarantined. */

@@ -20,6 +20,7 @@ import { type BullmqJobToAdd, type BullmqQueue, bullmqQueueOption } from './clie
 
 const MIB = 1024 * 1024
 
+/** Options of `bullmqSink`. */
 export interface BullmqSinkOptions {
   /** The name of the jobs. Default `dead-letter`. */
   jobName?: string | undefined

@@ -13,6 +13,7 @@ import { RabbitmqError } from './error.ts'
 import { Link, type OpenChannel } from './link.ts'
 import { waitQueues } from './wait-queues.ts'
 
+/** Options of `rabbitmqConsumer`. */
 export interface RabbitmqConsumerOptions extends DeadLetterConsumerOptions {
   /** The queue of the dead letters. It must be there, or be declared by `setup`. */
   queue: string

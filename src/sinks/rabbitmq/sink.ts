@@ -13,6 +13,7 @@ import { type Publication, publish } from './publish.ts'
 
 const MIB = 1024 * 1024
 
+/** Options of `rabbitmqSink`. */
 export interface RabbitmqSinkOptions {
   /** The queue that gets the dead letters, through the default exchange. This, or `exchange` with `routingKey`. */
   queue?: string | undefined

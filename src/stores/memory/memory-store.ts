@@ -10,6 +10,7 @@ import type { ResilienceStore } from '../../store.ts'
 import { memoryCircuits, memoryCircuitsChecks, type MemoryCircuitsOptions } from './circuits.ts'
 import { memoryLimits } from './limits.ts'
 
+/** Options of `memoryStore`. */
 export interface MemoryStoreOptions extends MemoryCircuitsOptions {
   /** How many dead letters are kept, how large and how long; the oldest go first. */
   deadLetters?: LocalDeadLettersOptions | undefined

@@ -15,6 +15,7 @@ import {
 } from './dead-letters/dead-letters.ts'
 import { postgresLimits } from './limits/limits.ts'
 
+/** Options of `postgresStore`. */
 export interface PostgresStoreOptions {
   /**
    * The schema of the tables: lower-case letters, digits and `_`, no digit and no `pg_` first, at most 41 characters.
@@ -52,6 +53,7 @@ export interface PostgresStoreOptions {
   deadLetters?: PostgresDeadLettersOptions | undefined
 }
 
+/** What processes share through PostgreSQL. */
 export interface PostgresStore {
   /** Circuits that all processes share. */
   readonly circuits: SharedCircuitStore

@@ -16,6 +16,7 @@ import {
 } from './dead-letters/dead-letters.ts'
 import { redisLimits } from './limits/limits.ts'
 
+/** Options of `redisStore`. */
 export interface RedisStoreOptions {
   /** Begins every key and channel, after the client's own `keyPrefix`. No braces. Default 'undici-resilience'. */
   prefix?: string | undefined
@@ -36,6 +37,7 @@ export interface RedisStoreOptions {
   deadLetters?: RedisDeadLettersOptions | undefined
 }
 
+/** What processes share through Redis. */
 export interface RedisStore {
   /** Circuits that all processes share. */
   readonly circuits: SharedCircuitStore

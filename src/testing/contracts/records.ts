@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { deadLetterId } from '../../dead-letter/id.ts'
 import type { DeadLetterRecord, DeadLetterRequest } from '../../dead-letter/record/record.ts'
 
+/** What a record made for a test has in place of the defaults. */
 export type RecordChanges = Partial<Omit<DeadLetterRecord, 'request'>> & {
   request?: Partial<DeadLetterRequest>
 }

@@ -6,7 +6,9 @@ export interface DeadLetterFilter {
   integration?: string | undefined
   /** Exactly: `https://api.hubapi.com`. */
   origin?: string | undefined
+  /** Where they stand. */
   status?: DeadLetterStatus | undefined
+  /** Why their call ended. */
   reason?: DeadLetterReason | undefined
   /** `key=value`, `key` for any value, or `!key` for entries that have no such label. */
   label?: string | undefined

@@ -3,6 +3,7 @@ import { deadLetterReasons, deadLetterStatuses } from '../../record/record.ts'
 import { decodeCursor, type ListPosition } from './cursor.ts'
 import type { DeadLetterFilter } from './filter.ts'
 
+/** Which entries to list, and where to go on. */
 export interface DeadLetterQuery extends DeadLetterFilter {
   /** From the page before. */
   cursor?: string | undefined

@@ -3,6 +3,7 @@ import { headerOf, rawBody, type WebhookDelivery } from '../../kit/webhook/deliv
 import { secretsOption, type WebhookSecret } from '../../kit/webhook/options.ts'
 import { checkSignatures, hmac } from '../../kit/webhook/verify.ts'
 
+/** Options of `verifyGitHubWebhook`. */
 export interface GitHubWebhookOptions {
   /** The webhook's secret; several while it is rotated. Required: without one GitHub signs nothing. */
   secret: WebhookSecret

@@ -9,6 +9,7 @@ import {
 } from '../../kit/webhook/options.ts'
 import { checkSignatures, checkTime, hmac } from '../../kit/webhook/verify.ts'
 
+/** Options of `verifySlackWebhook`. */
 export interface SlackWebhookOptions extends WebhookTimeOptions {
   /** The app's signing secret; several while it is regenerated. Required. */
   signingSecret: WebhookSecret

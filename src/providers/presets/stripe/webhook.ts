@@ -9,6 +9,7 @@ import {
 } from '../../kit/webhook/options.ts'
 import { checkSignatures, checkTime, fieldsOf, hmac } from '../../kit/webhook/verify.ts'
 
+/** Options of `verifyStripeWebhook`. */
 export interface StripeWebhookOptions extends WebhookTimeOptions {
   /** The endpoint's signing secret (`whsec_...`); several while it is rolled. Required. */
   signingSecret: WebhookSecret

@@ -53,6 +53,7 @@ export const postgresDeadLettersChecks: Checks<PostgresDeadLettersOptions, Postg
   notify: withDefault(booleanOption, true),
 }
 
+/** The dead letters of `postgresStore`, which can be written in a transaction of yours. */
 export interface PostgresDeadLetterStore extends DeadLetterStore {
   /**
    * Adds in a transaction that `client` has begun: what is added is committed and rolled back with it, and no other

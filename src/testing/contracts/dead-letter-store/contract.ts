@@ -13,6 +13,7 @@ import { retention } from './retention.ts'
 import { type DeadLetterStoreFixture, HELD, Scene } from './scene.ts'
 import { settling } from './settling.ts'
 
+/** What the suite needs to know of a store. */
 export interface DeadLetterStoreContractOptions {
   /** What is kept as objects of this process cannot become unreadable; what is kept as bytes needs `damage`. Default `'bytes'`. */
   readonly keptAs?: 'bytes' | 'objects' | undefined
