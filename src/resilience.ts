@@ -5,7 +5,7 @@ import { resolveOptions } from './checks.ts'
 import { circuitBreakerInterceptor, type Circuits } from './circuit/interceptor.ts'
 import { classification } from './classification/interceptor.ts'
 import { inspectNothing } from './classification/options.ts'
-import { type CloseOptions, deadLetterInterceptor } from './dead-letter/interceptor.ts'
+import { type CloseOptions, closeTimes, deadLetterInterceptor } from './dead-letter/interceptor.ts'
 import { checkPlaces } from './dead-letter/options.ts'
 import { extraUrlRules } from './dead-letter/redact-options.ts'
 import type { DeadLetterStore } from './dead-letter/store/store.ts'
@@ -119,11 +119,13 @@ export function stackOf(policy: ResiliencePolicy): ResilienceStack {
     retryBudget: retries?.retryBudget ?? noBudget,
     deadLetters: letters?.deadLetters ?? store.deadLetters,
     async close(closing: CloseOptions = {}): Promise<void> {
+      // before anything is ended: what is refused has closed nothing
+      const times = closeTimes(closing)
       // waits first: the calls that they end are captured too
       retries?.close()
       slots?.close()
       const otherWaits = [limiter?.close(), breaker?.close()]
-      await Promise.all([letters?.close(closing), ...otherWaits])
+      await Promise.all([letters?.close(times), ...otherWaits])
       // Memory has nothing to end, and what was captured stays readable.
       if (policy.store === undefined) await Promise.all([limits.close(), store.circuits.close()])
     },

@@ -53,6 +53,7 @@ const anywhere: Readonly<Record<string, readonly string[]>> = {
   dlq: ['deadLetter'],
   headers: ['credentials'],
   auth: ['credentials'],
+  apiKey: ['accessToken', 'secretKey'],
   log: ['logger'],
 }
 

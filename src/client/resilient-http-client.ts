@@ -53,8 +53,13 @@ export type RequestOptions = Omit<RequestInit, 'dispatcher'>
  * const response = await hubspot.request('/crm/v3/objects/contacts/1')
  */
 export class ResilientHttpClient {
+  /** The `integration` option. */
   readonly integration: string
+  /** The state of the circuits, and operator overrides. */
   readonly circuits: ResilienceStack['circuits']
+  /** The state of the rate limits and cool-downs, and operator overrides. */
+  readonly limits: ResilienceStack['limits']
+  /** What finally failed, up to the call that has just returned. */
   readonly deadLetters: ResilienceStack['deadLetters']
   readonly #stack: ResilienceStack
   readonly #base: URL | undefined
@@ -75,6 +80,7 @@ export class ResilientHttpClient {
     this.#stack = stack
     this.integration = stack.integration
     this.circuits = stack.circuits
+    this.limits = stack.limits
     this.deadLetters = stack.deadLetters
     this.#base = baseUrl
     this.#headers = headers

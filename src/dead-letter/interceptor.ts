@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Captor } from '../call/desk/captor.ts'
 import { interceptor, type LayerInterceptor, type MakeLayer } from '../call/layer.ts'
 import { type Checks, optional, resolveOptions, withDefault } from '../checks.ts'
-import { durationOption, integrationOption } from '../options.ts'
+import { durationOption, type Filled, integrationOption } from '../options.ts'
 import { storeOption } from '../store.ts'
 import { type Logger, loggerOption, Reporter } from '../telemetry/reporter.ts'
 import type { CaptureContext } from './capture/call-capture.ts'
@@ -135,9 +135,8 @@ export function deadLetterInterceptor(
     deadLetters: new FlushingStore(letters, queue),
     flush: ({ timeoutMs = 5000 }: { timeoutMs?: number | undefined } = {}) =>
       captures.flush(durationOption('timeoutMs', timeoutMs)),
-    async close({ graceMs = 0, timeoutMs = 5000 }: CloseOptions = {}): Promise<void> {
-      durationOption('graceMs', graceMs)
-      durationOption('timeoutMs', timeoutMs)
+    async close(closing: CloseOptions = {}): Promise<void> {
+      const { graceMs, timeoutMs } = closeTimes(closing)
       if (captures.open && graceMs > 0) await underWay.over(graceMs)
       if (captures.open && underWay.count > 0) warnOfCallsUnderWay(reporter, underWay.count, graceMs)
       await captures.close(timeoutMs)
@@ -145,6 +144,17 @@ export function deadLetterInterceptor(
       await new Promise<void>((resolve) => nextTick(resolve))
     },
   })
+}
+
+/**
+ * How long a stack may take to close.
+ * @throws TypeError, RangeError naming option, bound and value
+ */
+export function closeTimes({ graceMs = 0, timeoutMs = 5_000 }: CloseOptions): Filled<CloseOptions> {
+  return {
+    graceMs: durationOption('graceMs', graceMs),
+    timeoutMs: durationOption('timeoutMs', timeoutMs),
+  }
 }
 
 function warnOfCallsUnderWay(reporter: Reporter, calls: number, graceMs: number): void {

@@ -312,6 +312,11 @@ describe('an option that nobody knows is refused, with the nearest name', () => 
       { headers: () => ({}) },
       '`startReplayer` has no option `headers`; did you mean `credentials`?',
     ],
+    [
+      createHubSpotClient,
+      { apiKey: 'x' },
+      '`createHubSpotClient` has no option `apiKey`; did you mean `accessToken`?',
+    ],
     // two options go on from it
     [
       (o: never) => withCallOptions(o, () => 1),

@@ -87,6 +87,10 @@ describe.each(placements)('close with `graceMs`, %s', (_where, above) => {
 
   it('is refused by name when it is no time', async () => {
     await expect(stack.close({ graceMs: -1 })).rejects.toThrow('`graceMs` must be')
+    // nothing was closed by it: a call still waits for its next attempt
+    await begin('GET')
+    answer(503)
+    await expect.poll(() => backoffs).toBe(1)
   })
 
   it('is there for a client too', async () => {

@@ -186,6 +186,15 @@ describe('ResilientHttpClient', () => {
     await expect(client.request('/')).rejects.toThrow()
   })
 
+  it('has the handles of its stack', async () => {
+    make()
+    await client.limits.cool(provider.url, 60_000)
+    expect(client.limits.state(provider.url).coolUntil).toBeGreaterThan(Date.now())
+    await client.limits.clear(provider.url)
+    await client.request('/')
+    expect(client.circuits.state(provider.url).requests).toBe(1)
+  })
+
   it('refuses a relative url without a base before anything is sent', async () => {
     client = new ResilientHttpClient()
     await expect(client.request('/contacts')).rejects.toThrow(
