@@ -1,10 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { loadavg } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { table } from '../../examples/demo/table.ts'
 import { startRedis } from '../../test/support/servers/redis-server.ts'
 import type { Order, Told } from './messages.ts'
+import { Part } from './part.ts'
 
 // What a fleet costs one Redis that its circuits share: many clients in a few processes (clients.ts), each with connections
 // of its own. Counted is the CPU time of Redis itself, which a busy machine does not change much; see ../README.md.
@@ -20,43 +20,6 @@ const WATCH_MS = 10_000
 
 const given = process.argv.slice(2).map(Number)
 const sizes = given.length > 0 ? given : [100, 300, 1_000]
-
-/** A process that plays a part of the fleet. */
-class Part {
-  readonly #child: ChildProcess
-  readonly #told: Told[] = []
-  #heard = Promise.withResolvers<void>()
-
-  constructor(url: string, size: number, everyMs: number) {
-    this.#child = fork(new URL('clients.ts', import.meta.url), [url, String(size), String(everyMs)])
-    this.#child.on('message', (told: Told) => {
-      this.#told.push(told)
-      this.#heard.resolve()
-    })
-    this.#child.on('exit', (code) => {
-      if (code !== 0) throw new Error(`a part of the fleet ended with ${code}`)
-    })
-  }
-
-  order(order: Order): void {
-    this.#child.send(order)
-  }
-
-  async hears<Is extends Told['is']>(is: Is): Promise<Extract<Told, { is: Is }>> {
-    for (;;) {
-      const at = this.#told.findIndex((told) => told.is === is)
-      if (at >= 0) return this.#told.splice(at, 1)[0] as Extract<Told, { is: Is }>
-      await this.#heard.promise
-      this.#heard = Promise.withResolvers()
-    }
-  }
-
-  end(): Promise<void> {
-    const ended = new Promise<void>((resolve) => void this.#child.once('exit', () => resolve()))
-    this.order({ end: true })
-    return ended
-  }
-}
 
 interface Usage {
   readonly at: number
@@ -117,7 +80,14 @@ for (const size of sizes) {
   const count = Math.ceil(size / CLIENTS_EACH)
   const parts = Array.from({ length: count }, (_one, at) => {
     const clients = Math.floor(size / count) + (at < size % count ? 1 : 0)
-    return new Part(server.url, clients, DEPLOY_EVERY_MS * count)
+    return new Part({
+      url: server.url,
+      clients,
+      everyMs: DEPLOY_EVERY_MS * count,
+      // many clients in one process are late where one would not be: that is no outage of Redis
+      commandTimeoutMs: 10_000,
+      limit: 0,
+    })
   })
   const order = (order: Order): void => parts.forEach((part) => part.order(order))
   const hear = <Is extends Told['is']>(is: Is): Promise<Extract<Told, { is: Is }>[]> =>

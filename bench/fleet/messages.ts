@@ -1,3 +1,16 @@
+/** What the bench hands to a process that plays clients. */
+export interface ClientsPlan {
+  readonly url: string
+  readonly clients: number
+  /** One is deployed every so many milliseconds. */
+  readonly everyMs: number
+  readonly commandTimeoutMs: number
+  /** Units per 10 s of a limit that all share; 0: there is none. Each client uses half of an even share. */
+  readonly limit: number
+  /** Clients of all processes. */
+  readonly of?: number
+}
+
 /** What the bench tells a process that plays clients. */
 export type Order =
   /** Calls of this provider fail from now on; -1: of none. */
@@ -6,6 +19,8 @@ export type Order =
   | { readonly tell: 'passing' }
   /** Say how busy this process was since the last time. */
   | { readonly tell: 'busy' }
+  /** Say how many clients go on without the store for a circuit or a limit. */
+  | { readonly tell: 'alone' }
   | { readonly end: true }
 
 /** What such a process tells. */
@@ -15,3 +30,4 @@ export type Told =
   | { readonly is: 'open'; readonly after: readonly number[] }
   /** The share of its time that its event loop was at work. */
   | { readonly is: 'busy'; readonly share: number }
+  | { readonly is: 'alone'; readonly clients: number }
