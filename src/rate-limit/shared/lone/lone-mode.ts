@@ -1,5 +1,5 @@
-import type { LimitRule } from '../limit.ts'
-import type { SlidingWindow } from '../sliding-window.ts'
+import type { LimitRule } from '../../limit.ts'
+import type { SlidingWindow } from '../../sliding-window.ts'
 import { type LastHeard, LoneShare } from './lone-share.ts'
 
 /** A process that was not heard of for so long is gone, in milliseconds. */

@@ -1,6 +1,6 @@
-import type { LimitRule } from '../limit.ts'
-import { SlidingWindow } from '../sliding-window.ts'
-import { shareOf } from './demand.ts'
+import type { LimitRule } from '../../limit.ts'
+import { SlidingWindow } from '../../sliding-window.ts'
+import { shareOf } from '../demand.ts'
 
 /** What all had used when the store was last heard, and among how many processes. */
 export interface LastHeard {
