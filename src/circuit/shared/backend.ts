@@ -1,3 +1,4 @@
+import { TimeLimitError } from '../../time/time-limit.ts'
 import type {
   AcquireReply,
   ControlAction,
@@ -20,12 +21,16 @@ export interface CircuitRequest {
 /** A reply, with the server's time when it was made, in milliseconds since 1970. */
 export type Timed<T> = T & { readonly serverMs: number }
 
+/** The server did not answer in time, on a connection that stands: it is slow, and knows what it was told. */
+export class SlowStoreError extends TimeLimitError {}
+
 /** What every reply says of the circuit, whatever was asked. */
 export type ReplyHead = Timed<ControlReply>
 
 /**
  * Port: the machine that processes share. Each operation is one atomic step of `machine.ts` on the server, by the
- * server's clock. An operation that fails may have happened or not. All of them settle within a bounded time.
+ * server's clock. An operation that fails may have happened or not: with a {@link SlowStoreError} where the server has lost
+ * nothing meanwhile. All of them settle within a bounded time.
  */
 export interface CircuitBackend {
   /** The name of a key's circuit on the server. */

@@ -1,11 +1,18 @@
 import { isError } from '../../errors.ts'
 import type { Scheduler } from '../../time/clock.ts'
+import type { Strain } from '../../time/strain.ts'
 import type { Circuit } from '../circuit.ts'
 import type { FlushReply } from '../machine/machine.ts'
 import { unknownView, type View } from '../machine/state.ts'
 import { sumsOf } from '../machine/window.ts'
 import { type CircuitRegistry, isBare } from '../registry.ts'
-import type { CircuitBackend, CircuitRequest, ReplyHead, Timed } from './backend.ts'
+import {
+  type CircuitBackend,
+  type CircuitRequest,
+  type ReplyHead,
+  SlowStoreError,
+  type Timed,
+} from './backend.ts'
 import type { SharedState } from './shared-state.ts'
 import type { StoreHealth } from './store-health.ts'
 
@@ -39,6 +46,7 @@ export class Exchange {
   readonly #scheduler: Scheduler
   readonly #registry: CircuitRegistry
   readonly #health: StoreHealth
+  readonly #strain: Strain
   readonly #host: ExchangeHost
   readonly #sending = new Set<Promise<void>>()
   /** A reply of the server has told its time. */
@@ -50,12 +58,14 @@ export class Exchange {
     scheduler: Scheduler,
     registry: CircuitRegistry,
     health: StoreHealth,
+    strain: Strain,
     host: ExchangeHost,
   ) {
     this.#backend = backend
     this.#scheduler = scheduler
     this.#registry = registry
     this.#health = health
+    this.#strain = strain
     this.#host = host
   }
 
@@ -66,18 +76,14 @@ export class Exchange {
 
   /**
    * One batch: sends what is pending, and takes the views that come back. The store is not to keep a circuit that only
-   * stands above others: it is asked whether an operator has touched it.
+   * stands above others: it is asked whether an operator has touched it. Resolves when all of it was answered, or has
+   * failed.
    */
-  flush(circuits: readonly Circuit[]): void {
-    void this.handOn(circuits)
-  }
-
-  /** The same; resolves when all of it was answered, or has failed. */
-  async handOn(circuits: readonly Circuit[]): Promise<void> {
+  async flush(circuits: readonly Circuit[]): Promise<void> {
     const bare = circuits.filter(isBare)
     await Promise.all([
       bare.length < circuits.length && this.#send(circuits.filter((circuit) => !isBare(circuit))),
-      bare.length > 0 && this.#peek(bare),
+      bare.length > 0 && this.peek(bare),
     ])
   }
 
@@ -92,36 +98,46 @@ export class Exchange {
         shared?.reached !== true || shared.degraded ? { total: 0, failed: 0, slow: 0 } : shared.take()
       return { ...sent.request, counts }
     })
-    return this.#tracked(
-      this.#backend.flush(requests).then((replies) => {
-        batch.forEach((sent, at) => {
-          const reply = replies[at] ?? new Error('no reply')
-          if (isError(reply)) this.onFailure(sent.circuit, reply)
-          else this.#onFlushed(sent, reply)
-        })
-      }),
-    )
+    return this.#asked(circuits, this.#backend.flush(requests), (replies) => {
+      batch.forEach((sent, at) => {
+        const reply = replies[at] ?? new Error('no reply')
+        if (isError(reply)) this.onFailure(sent.circuit, reply)
+        else this.#onFlushed(sent, reply)
+      })
+    })
   }
 
   /** Asks only whether the views still hold; those that do not are brought up to date. */
-  peek(circuits: readonly Circuit[]): void {
-    void this.#peek(circuits)
+  peek(circuits: readonly Circuit[]): Promise<void> {
+    const ids = circuits.map(({ shared }) => shared?.id ?? '')
+    return this.#asked(circuits, this.#backend.peek(ids), (epochs) => {
+      if (this.#closed) return
+      const stale: Circuit[] = []
+      circuits.forEach((circuit, at) => {
+        const epoch = epochs[at] ?? new Error('no reply')
+        const { shared, machine } = circuit
+        if (isError(epoch)) this.onFailure(circuit, epoch)
+        else if (shared !== undefined && epoch === machine.epoch) this.#answered(circuit, shared)
+        else stale.push(circuit)
+      })
+      if (stale.length > 0) void this.#send(stale)
+    })
   }
 
-  #peek(circuits: readonly Circuit[]): Promise<void> {
-    const ids = circuits.map(({ shared }) => shared?.id ?? '')
+  #asked<T>(
+    circuits: readonly Circuit[],
+    asked: Promise<readonly (T | Error)[]>,
+    settle: (replies: readonly (T | Error)[]) => void,
+  ): Promise<void> {
+    const askedAt = this.#scheduler.now()
+    for (const { shared } of circuits) if (shared !== undefined) shared.asking += 1
     return this.#tracked(
-      this.#backend.peek(ids).then((epochs) => {
-        if (this.#closed) return
-        const stale: Circuit[] = []
-        circuits.forEach((circuit, at) => {
-          const epoch = epochs[at] ?? new Error('no reply')
-          const { shared, machine } = circuit
-          if (isError(epoch)) this.onFailure(circuit, epoch)
-          else if (shared !== undefined && epoch === machine.epoch) this.#answered(circuit, shared)
-          else stale.push(circuit)
-        })
-        if (stale.length > 0) void this.#send(stale)
+      asked.then((replies) => {
+        for (const { shared } of circuits) if (shared !== undefined) shared.asking -= 1
+        const ms = this.#scheduler.now() - askedAt
+        if (replies.every(isError)) this.#strain.failed(ms)
+        else this.#strain.answered(ms)
+        settle(replies)
       }),
     )
   }
@@ -165,14 +181,13 @@ export class Exchange {
   #answered(circuit: Circuit, shared: SharedState): void {
     shared.syncedAt = this.#scheduler.now()
     if (!shared.degraded) return
-    shared.degraded = false
-    shared.pending = { total: 0, failed: 0, slow: 0 }
+    shared.comeBack(circuit.policy, shared.syncedAt)
     if (this.#health.recovered(circuit)) this.#host.recovered()
   }
 
   onFailure(circuit: Circuit, error: Error): void {
     if (this.#closed) return
-    this.degrade(circuit)
+    this.degrade(circuit, error)
     if (this.#registry.find(circuit.key) !== circuit) return
     this.#health.failed(circuit, error)
     this.#host.failed()
@@ -188,13 +203,12 @@ export class Exchange {
   }
 
   /** The circuit goes on by itself. */
-  degrade(circuit: Circuit): void {
+  degrade(circuit: Circuit, error?: Error): void {
     const { shared } = circuit
-    if (shared === undefined || shared.degraded) return
-    shared.degraded = true
-    shared.pending = { total: 0, failed: 0, slow: 0 }
-    shared.endCalm()
-    circuit.takeOver()
+    if (shared === undefined) return
+    const { degraded } = shared
+    shared.leave(error instanceof SlowStoreError, this.#scheduler.now())
+    if (!degraded) circuit.takeOver()
   }
 
   #onFlushed(sent: SentFlush, reply: Timed<FlushReply>): void {

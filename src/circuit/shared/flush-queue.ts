@@ -1,8 +1,9 @@
 import type { Scheduler } from '../../time/clock.ts'
+import type { Strain } from '../../time/strain.ts'
 import type { Circuit } from '../circuit.ts'
 
 /** How many circuits one batch brings up to date. */
-const CHUNK = 100
+export const CHUNK = 100
 
 export function inChunks(circuits: readonly Circuit[], send: (chunk: readonly Circuit[]) => void): void {
   for (let from = 0; from < circuits.length; from += CHUNK) send(circuits.slice(from, from + CHUNK))
@@ -10,12 +11,13 @@ export function inChunks(circuits: readonly Circuit[], send: (chunk: readonly Ci
 
 /**
  * Circuits with results to send: one timer for all of them, and at most one flush ahead of time each per interval. While a
- * batch is unanswered no other one follows: a store that a large fleet asks for more than it can, as all of it starts anew,
- * is asked as fast as it answers, and does not fall behind until commands fail, and all start anew again.
+ * batch is unanswered no other one follows, and the interval grows with the strain of the store: one that a large fleet asks
+ * for more than it can, as all of it starts anew, does not fall behind until commands fail, and all start anew again.
  */
 export class FlushQueue {
   readonly #scheduler: Scheduler
   readonly #intervalMs: number
+  readonly #strain: Strain
   readonly #send: (circuits: readonly Circuit[]) => Promise<void>
   #queued: Circuit[] = []
   #hurried: Circuit[] = []
@@ -28,10 +30,12 @@ export class FlushQueue {
   constructor(
     scheduler: Scheduler,
     intervalMs: number,
+    strain: Strain,
     send: (circuits: readonly Circuit[]) => Promise<void>,
   ) {
     this.#scheduler = scheduler
     this.#intervalMs = intervalMs
+    this.#strain = strain
     this.#send = send
   }
 
@@ -40,7 +44,7 @@ export class FlushQueue {
     if (shared === undefined || shared.queued) return
     shared.queued = true
     this.#queued.push(circuit)
-    this.#cancel ??= this.#scheduler.after(this.#intervalMs, () => this.#due(), { unref: true })
+    this.#startTimer()
   }
 
   hurry(circuit: Circuit): void {
@@ -72,6 +76,11 @@ export class FlushQueue {
     })
   }
 
+  #startTimer(): void {
+    const ms = this.#strain.pauseMs(this.#intervalMs)
+    this.#cancel ??= this.#scheduler.after(ms, () => this.#due(), { unref: true })
+  }
+
   #due(): void {
     if (this.#underWay === 0) this.flush()
     else this.#late = true
@@ -79,7 +88,10 @@ export class FlushQueue {
 
   #answered(): void {
     this.#underWay -= 1
-    if (this.#underWay === 0 && this.#late) this.flush()
+    if (this.#underWay > 0 || !this.#late) return
+    this.#late = false
+    this.stop()
+    this.#startTimer()
   }
 
   stop(): void {

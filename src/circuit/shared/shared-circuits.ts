@@ -1,4 +1,5 @@
 import type { Scheduler } from '../../time/clock.ts'
+import { Strain } from '../../time/strain.ts'
 import type { Admission, Probe } from '../admission.ts'
 import type { ChangeLog } from '../change-log.ts'
 import type { Circuit } from '../circuit.ts'
@@ -51,6 +52,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   readonly #scheduler: Scheduler
   readonly #registry: CircuitRegistry
   readonly #health: StoreHealth
+  readonly #strain: Strain
   readonly #queue: FlushQueue
   readonly #catchUp: CatchUp
   readonly #probes: SharedProbes
@@ -76,23 +78,17 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     })
     this.#pushedViews = new PushedViews(settings.maxCircuits)
     this.#health = new StoreHealth(settings.name, (event) => this.#registry.degraded(event))
-    this.#exchange = new Exchange(backend, scheduler, this.#registry, this.#health, {
+    // a batch that takes longer than the time in which the next one is due
+    this.#strain = new Strain(scheduler, settings.flushIntervalMs)
+    this.#exchange = new Exchange(backend, scheduler, this.#registry, this.#health, this.#strain, {
       hasUnsent: (circuit) => this.#sendSoon(circuit),
-      recovered: () => this.syncAll(),
+      recovered: () => this.#catchUp.recovered(),
       failed: () => this.#catchUp.retryLater(),
     })
-    const flush = (circuits: readonly Circuit[]): void => this.#exchange.flush(circuits)
-    this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, (circuits) =>
-      this.#exchange.handOn(circuits),
+    this.#queue = new FlushQueue(scheduler, settings.flushIntervalMs, this.#strain, (circuits) =>
+      this.#exchange.flush(circuits),
     )
-    this.#catchUp = new CatchUp(scheduler, tickMs, this.#registry, {
-      flush: (circuits) => {
-        if (this.#health.connected) flush(circuits)
-      },
-      peek: (circuits) => {
-        if (this.#health.connected) this.#exchange.peek(circuits)
-      },
-    })
+    this.#catchUp = new CatchUp(scheduler, tickMs, this.#registry, this.#strain, this.#health, this.#exchange)
     this.#probes = new SharedProbes(backend, scheduler, this.#registry.by, this.#exchange)
   }
 
@@ -159,8 +155,15 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
 
   /** The adapter says that commands can be sent now, or again: every circuit is brought up to date. */
   connected(): void {
+    const { lost } = this.#health
     this.#health.connection(true)
-    this.syncAll()
+    if (!lost) {
+      this.syncAll()
+      return
+    }
+    // as in all other processes
+    this.#strain.expectMany()
+    this.#catchUp.retryNow()
   }
 
   /** The adapter says that commands cannot be sent: every circuit goes on by itself at once. */
@@ -170,10 +173,20 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     this.#health.connection(false, error)
   }
 
-  /** After messages may have been lost: on each subscription, and when the connection came back. */
+  /**
+   * The adapter says that messages arrive from now on: it is looked whether views that no exchange is under way for still
+   * hold. Those of circuits that go on by themselves are compared anyway.
+   */
+  subscribed(): void {
+    if (this.#closed || !this.#health.connected) return
+    const views = [...this.#registry.values()].filter(({ shared }) => shared?.degraded === false)
+    inChunks(views, (circuits) => void this.#exchange.peek(circuits))
+  }
+
+  /** Every circuit is brought up to date, in one go. */
   syncAll(): void {
     if (this.#closed || !this.#health.connected) return
-    inChunks([...this.#registry.values()], (circuits) => this.#exchange.flush(circuits))
+    inChunks([...this.#registry.values()], (circuits) => void this.#exchange.flush(circuits))
   }
 
   /** A transition, or a slot that came back. False for what cannot be true: its epoch lies in the server's future. */
@@ -194,7 +207,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
       if (view.epoch === circuit.machine.epoch) circuit.slotFreed()
       else if (!shared.degraded) this.#exchange.apply(circuit, view)
       // its own state has to be compared first
-      else if (this.#health.connected) this.#exchange.flush([circuit])
+      else if (this.#health.connected && this.#strain.isEased) void this.#exchange.flush([circuit])
     }
     return true
   }
@@ -258,7 +271,7 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
   #flushFresh(): void {
     const fresh = [...this.#fresh]
     this.#fresh.clear()
-    inChunks(fresh, (circuits) => this.#exchange.flush(circuits))
+    inChunks(fresh, (circuits) => void this.#exchange.flush(circuits))
   }
 
   #sendSoon(circuit: Circuit): void {
@@ -270,6 +283,6 @@ export class SharedCircuits implements CircuitStore, CircuitLink {
     const { shared } = circuit
     if (shared === undefined) return
     this.#health.remove(circuit)
-    if (!shared.degraded && shared.hasPending) this.#exchange.flush([circuit])
+    if (!shared.degraded && shared.hasPending) void this.#exchange.flush([circuit])
   }
 }

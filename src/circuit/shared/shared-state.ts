@@ -27,12 +27,16 @@ export class SharedState {
   overruled = false
   /** When the store last said which view holds. */
   syncedAt = -Infinity
+  /** Exchanges about its view that are under way. */
+  asking = 0
   /** When the store last told its sums. */
   learnedAt = -Infinity
   /** All successes are handed on within an interval; else they may rest, and the poll takes them along. */
   eager = true
   /** More successes than these do not rest. */
   mostResting = 0
+  /** Since when the store has been out of reach, where it has lost nothing meanwhile. */
+  #aloneSince = 0
   /** Since when all processes together have been far from opening it; `undefined` while they are not. */
   #calmSince: number | undefined
   /** A rest that is shorter is none. */
@@ -101,14 +105,15 @@ export class SharedState {
   /**
    * Whether successes rest, and have done so for long enough. A circuit that has been calm for long is told less often,
    * but always of most of what was counted: four fifths while its calm is young, seven tenths of a window later.
+   * @param times so many times longer than that, but no more than a part of the window, while the store is strained
    */
-  hasRested(policy: CircuitPolicy, now: number): boolean {
-    return !this.eager && now - this.learnedAt >= this.#restMs(policy, now)
+  hasRested(policy: CircuitPolicy, now: number, times: number): boolean {
+    return !this.eager && now - this.learnedAt >= this.#restMs(policy, now, times)
   }
 
-  #restMs({ windowMs }: CircuitPolicy, now: number): number {
+  #restMs({ windowMs }: CircuitPolicy, now: number, times = 1): number {
     if (this.#calmSince === undefined) return 0
-    return Math.min((now - this.#calmSince) * REST_OF_CALM, windowMs * REST_OF_WINDOW)
+    return Math.min((now - this.#calmSince) * REST_OF_CALM * times, windowMs * REST_OF_WINDOW)
   }
 
   #know({ total, failed, slow }: Counts): void {
@@ -136,6 +141,28 @@ export class SharedState {
 
   sums(here: Counts, now: number, policy: CircuitPolicy): Counts {
     return now - this.learnedAt >= policy.windowMs ? here : this.#all
+  }
+
+  /**
+   * The local machine decides from now on.
+   * @param keeps whether the store surely keeps what it was told: it is only slow
+   */
+  leave(keeps: boolean, now: number): void {
+    if (!keeps) this.endCalm()
+    if (this.degraded) return
+    this.degraded = true
+    this.#aloneSince = now
+    this.pending = { total: 0, failed: 0, slow: 0 }
+  }
+
+  /** The store decides again. It knows nothing of the time in between: rests are shorter by as much, or calm begins anew. */
+  comeBack({ windowMs }: CircuitPolicy, now: number): void {
+    this.degraded = false
+    this.pending = { total: 0, failed: 0, slow: 0 }
+    if (this.#calmSince === undefined) return
+    const rested = now - (windowMs * REST_OF_WINDOW) / REST_OF_CALM
+    this.#calmSince = Math.max(this.#calmSince, rested) + (now - this.#aloneSince) / REST_OF_CALM
+    if (this.#calmSince >= now) this.endCalm()
   }
 
   /** What the store knew is gone, or is not what was counted here: calm begins anew. */

@@ -16,6 +16,11 @@ export class StoreHealth {
     this.#tell = tell
   }
 
+  /** It was in reach, or was tried in vain, and is not in reach now. */
+  get lost(): boolean {
+    return this.#lost
+  }
+
   /** The connection was made, or lost. A first connection that is still being made does not count as lost. */
   connection(up: boolean, error?: Error): void {
     this.connected = up

@@ -1,4 +1,5 @@
 import type { Scheduler } from '../../time/clock.ts'
+import { Strain } from '../../time/strain.ts'
 import type { Limit, LimitRule, LimitState, Wanted } from '../limit.ts'
 import { SlidingWindow } from '../sliding-window.ts'
 import type { LimitReply, LimitRequest } from './backend.ts'
@@ -11,6 +12,8 @@ import { ServerMemory } from './server-memory.ts'
 import { Tally } from './tally.ts'
 import { Wants } from './wants.ts'
 
+/** An exchange that takes longer says that the store does not keep up, in milliseconds. */
+const SLOW_MS = 100
 /** Background calls ask no more often than this: they never hurry. In milliseconds. */
 const BACKGROUND_MS = 50
 /** So long after the last exchange the lease is over, and the server counts anew from what is told: longer than any lease. */
@@ -47,6 +50,7 @@ export class SharedLimit implements Limit {
   readonly #tally = new Tally()
   readonly #wants: Wants
   readonly #memory = new ServerMemory()
+  readonly #strain: Strain
   readonly #outage: Outage
   readonly #next: NextExchange
   #sequence: number
@@ -73,7 +77,8 @@ export class SharedLimit implements Limit {
     this.#history = new SlidingWindow(rule.windowMs)
     this.#lone = new LoneMode(rule, this.#history, processes, now)
     this.#wants = new Wants(rule, now)
-    this.#outage = new Outage(scheduler)
+    this.#strain = new Strain(scheduler, SLOW_MS)
+    this.#outage = new Outage(scheduler, this.#strain)
     this.#next = new NextExchange(scheduler, () => host.exchangeSoon(this))
   }
 
@@ -100,7 +105,7 @@ export class SharedLimit implements Limit {
     }
     this.#permits.take(units, background)
     if (this.#permits.units < this.#wants.lowWater) this.#ask(now)
-    else if (!this.#next.isDue) this.#later(this.#wants.rhythm.reportMs)
+    else if (!this.#next.isDue) this.#tellLater()
   }
 
   giveBack(units: number, at: number, now: number): void {
@@ -109,14 +114,14 @@ export class SharedLimit implements Limit {
     else if (this.#tally.unused(units) === 'never-told') this.#permits.giveBack(units, now)
     else if (now - at < this.rule.windowMs / 2) {
       this.#tally.returned += units
-      this.#later(this.#wants.rhythm.reportMs)
+      this.#tellLater()
     }
   }
 
   charge(units: number, now: number): void {
     this.#use(units, now)
     if (this.#lone.share !== undefined) this.#lone.share.add(units, now)
-    else this.#later(this.#wants.rhythm.reportMs)
+    else this.#tellLater()
   }
 
   hearUsed(units: number, _now: number): void {
@@ -235,13 +240,13 @@ export class SharedLimit implements Limit {
   /** @param sentAt when the request was made: permits are timed from before it was asked */
   answered(request: LimitRequest, reply: LimitReply, sentAt: number): void {
     this.#next.ended()
-    this.#outage.answered()
+    const now = this.#scheduler.now()
+    this.#outage.answered(now - sentAt)
     this.#tally.heard(request)
     if (this.#closed) return
-    const now = this.#scheduler.now()
     this.#settledAt = now
     if (reply.status === 'stale') {
-      this.#later(this.#wants.rhythm.reportMs)
+      this.#tellLater()
       return
     }
     this.#providerUsed = undefined
@@ -303,7 +308,7 @@ export class SharedLimit implements Limit {
     if (this.#memory.isLost) this.#next.now()
     else if (blockedMs > 0) this.#later(blockedMs + this.#scheduler.random() * 3)
     else if (this.#next.again && wants.missing(this.#permits) > 0) this.#next.now()
-    else if (this.#tally.hasNews || units > wants.stock(now)) this.#later(wants.rhythm.reportMs)
+    else if (this.#tally.hasNews || units > wants.stock(now)) this.#tellLater()
     else if (units > 0) this.#later(leaseMs * 0.4)
   }
 
@@ -311,6 +316,12 @@ export class SharedLimit implements Limit {
     if (this.#permits.units === 0 && this.#retryAt > now && !this.#next.underWay) {
       this.#later(this.#retryAt - now)
     } else this.#next.now()
+  }
+
+  /** What was used is told: later while the store is strained, but before the lease is over. */
+  #tellLater(): void {
+    const { reportMs, leaseMs } = this.#wants.rhythm
+    this.#later(Math.min(this.#strain.pauseMs(reportMs), Math.max(reportMs, leaseMs * 0.4)))
   }
 
   #later(ms: number): void {

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { asError, isError } from '../../errors.ts'
 import { isCluster, type RedisClient } from './connection.ts'
-import { type Command, inTime, runEach } from './run-each.ts'
+import { type Ask, type Command, inTime, runEach } from './run-each.ts'
 
 /** A Lua script, and the hash by which the server remembers it. */
 export interface Script {
@@ -40,7 +40,7 @@ export async function runScript(
   timeoutMs: number,
 ): Promise<unknown> {
   return inTime(
-    byHashElseWhole(script, (command, text) => client.callBuffer(command, scriptArguments(text, run))),
+    () => byHashElseWhole(script, (command, text) => client.callBuffer(command, scriptArguments(text, run))),
     timeoutMs,
   )
 }
@@ -48,18 +48,21 @@ export async function runScript(
 /**
  * Runs a script several times in one exchange. One reply or error for each run, strings as text; one exchange takes at
  * most `timeoutMs`. Where the server has forgotten the script, a second exchange brings it along.
+ * @param ask over the one connection of a client that is no cluster
  */
 export async function runScriptEach(
   client: RedisClient,
   script: Script,
   runs: readonly ScriptRun[],
   timeoutMs: number,
+  ask: Ask = inTime,
 ): Promise<unknown[]> {
   // a cluster's pipeline must not leave one node: there each command finds its own
   if (isCluster(client) || runs.length === 1) {
     const send = (run: ScriptRun): Promise<unknown> =>
       byHashElseWhole(script, (command, text) => client.call(command, scriptArguments(text, run)))
-    return Promise.all(runs.map((run) => inTime(send(run), timeoutMs).catch(asError)))
+    const limited = isCluster(client) ? inTime : ask
+    return Promise.all(runs.map((run) => limited(() => send(run), timeoutMs).catch(asError)))
   }
   const exchange = (some: readonly ScriptRun[], isWhole: (at: number) => boolean): Promise<unknown[]> => {
     const commands = some.map((run, at): Command =>
@@ -67,7 +70,7 @@ export async function runScriptEach(
         ? ['EVAL', scriptArguments(script.source, run)]
         : ['EVALSHA', scriptArguments(script.sha, run)],
     )
-    return runEach(client, commands, timeoutMs)
+    return runEach(client, commands, timeoutMs, ask)
   }
   const replies = await exchange(runs, () => false)
   const forgotten = replies.flatMap((reply, at) => (isForgotten(reply) ? [at] : []))

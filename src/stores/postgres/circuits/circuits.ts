@@ -62,7 +62,7 @@ export function postgresCircuits(
       notify: async (message) =>
         void (await db.query('SELECT pg_notify($1::text, $2::text)::text', [name, message], timeoutMs)),
       subscribed() {
-        circuits.syncAll()
+        circuits.subscribed()
         link.subscribed()
       },
       lost: () => link.unsubscribed(),

@@ -12,8 +12,9 @@ import type { CircuitBackend, CircuitRequest, ReplyHead, Timed } from '../../../
 import { circuitId, decodeView, encodeView, messageHead } from '../../../circuit/shared/wire.ts'
 import { isError } from '../../../errors.ts'
 import type { RedisClient } from '../connection.ts'
-import { type Command, runEach } from '../run-each.ts'
+import { type Ask, type Command, runEach } from '../run-each.ts'
 import { runScriptEach, type Script, type ScriptRun } from '../script.ts'
+import { Unanswered } from '../unanswered.ts'
 import type { CircuitLayout } from './layout.ts'
 import { circuitScripts, type CircuitScripts, decodeStatus, encodePolicy } from './scripts.ts'
 
@@ -25,6 +26,8 @@ interface RedisCircuitBackendSettings {
   readonly by: string
   /** The longest that a command may take. */
   readonly timeoutMs: number
+  /** What this connection was asked in vain until now. */
+  readonly unanswered?: Unanswered
   readonly scripts?: CircuitScripts
 }
 
@@ -34,14 +37,23 @@ export class RedisCircuitBackend implements CircuitBackend {
   readonly #layout: CircuitLayout
   readonly #by: string
   readonly #timeoutMs: number
+  readonly #unanswered: Unanswered
   readonly #scripts: CircuitScripts
   readonly #policies = new WeakMap<CircuitPolicy, string>()
 
-  constructor({ client, layout, by, timeoutMs, scripts = circuitScripts }: RedisCircuitBackendSettings) {
+  constructor({
+    client,
+    layout,
+    by,
+    timeoutMs,
+    unanswered = new Unanswered(),
+    scripts = circuitScripts,
+  }: RedisCircuitBackendSettings) {
     this.#client = client
     this.#layout = layout
     this.#by = by
     this.#timeoutMs = timeoutMs
+    this.#unanswered = unanswered
     this.#scripts = scripts
   }
 
@@ -55,13 +67,14 @@ export class RedisCircuitBackend implements CircuitBackend {
     const calls = requests.map(({ counts: { total, failed, slow }, ...request }) =>
       this.#arguments(request, String(total), String(failed), String(slow)),
     )
-    const replies = await runScriptEach(this.#client, this.#scripts.flush, calls, this.#timeoutMs)
+    const ask = this.#unanswered.of('flush')
+    const replies = await runScriptEach(this.#client, this.#scripts.flush, calls, this.#timeoutMs, ask)
     return replies.map((reply) => (isError(reply) ? reply : flushReplyOrError(reply)))
   }
 
   async peek(ids: readonly string[]): Promise<(number | Error)[]> {
     const commands = ids.map((id): Command => ['HGET', [this.#layout.keysOf(id)[0], 'ep']])
-    const replies = await runEach(this.#client, commands, this.#timeoutMs)
+    const replies = await runEach(this.#client, commands, this.#timeoutMs, this.#unanswered.of('peek'))
     return replies.map((reply) => (isError(reply) ? reply : count(reply)))
   }
 
@@ -69,6 +82,8 @@ export class RedisCircuitBackend implements CircuitBackend {
     const reply = await this.#run(
       this.#scripts.acquire,
       this.#arguments(request, token, renew ? 'renew' : ''),
+      // a lease that is renewed late is better than one that is not
+      renew ? undefined : this.#unanswered.of('acquire'),
     )
     const { fields, ...head } = parse(reply)
     const [result, retryIn] = fields
@@ -104,8 +119,8 @@ export class RedisCircuitBackend implements CircuitBackend {
     }
   }
 
-  async #run(script: Script, run: ScriptRun): Promise<unknown> {
-    const [reply] = await runScriptEach(this.#client, script, [run], this.#timeoutMs)
+  async #run(script: Script, run: ScriptRun, ask?: Ask): Promise<unknown> {
+    const [reply] = await runScriptEach(this.#client, script, [run], this.#timeoutMs, ask)
     if (isError(reply)) throw reply
     return reply
   }

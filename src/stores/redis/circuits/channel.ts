@@ -17,6 +17,10 @@ export class CircuitChannel {
   readonly #messages: CircuitMessages
   readonly #listener: CircuitChannelListener
   readonly #connection: Connection
+  readonly #timeoutMs: number
+  /** How often in a row it was not answered in time on this connection. */
+  #timedOut = 0
+  #retry: NodeJS.Timeout | undefined
 
   constructor(
     source: RedisClient,
@@ -28,8 +32,12 @@ export class CircuitChannel {
     this.#name = name
     this.#messages = messages
     this.#listener = listener
+    this.#timeoutMs = timeoutMs
     this.#connection = openConnection(source, timeoutMs, {
-      up: () => void this.#subscribe(),
+      up: () => {
+        this.#timedOut = 0
+        void this.#subscribe()
+      },
       down: (error) => this.#lost(error),
     })
     this.#connection.client.on('message', (from: string, message: string) => {
@@ -38,6 +46,7 @@ export class CircuitChannel {
   }
 
   close(): void {
+    clearTimeout(this.#retry)
     this.#connection.close()
   }
 
@@ -48,7 +57,7 @@ export class CircuitChannel {
       this.#messages.refused(error as Error)
       if (this.#connection.client.status === 'ready' && (error as Error).message === TIMED_OUT) {
         // the server is busy, or this process: the poll would have to do for good
-        void this.#subscribe()
+        this.#subscribeLater()
         return
       }
       // the connection was lost again, and comes up again; or the user may not subscribe, and the poll has to do
@@ -59,7 +68,15 @@ export class CircuitChannel {
     this.#listener.subscribed()
   }
 
+  #subscribeLater(): void {
+    const ms = this.#timeoutMs * 2 ** Math.min(this.#timedOut++, 5) * (0.5 + Math.random())
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => void this.#subscribe(), ms)
+    this.#retry.unref()
+  }
+
   #lost(error: Error | undefined): void {
+    clearTimeout(this.#retry)
     this.#listener.lost()
     this.#messages.lost(error, 'the connection to Redis was lost')
   }

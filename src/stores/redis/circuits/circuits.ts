@@ -6,6 +6,7 @@ import { systemScheduler } from '../../../time/clock.ts'
 import { CircuitMessages } from '../../circuit-messages.ts'
 import { Readiness } from '../../readiness.ts'
 import { openConnection, type RedisClient } from '../connection.ts'
+import { Unanswered } from '../unanswered.ts'
 import { RedisCircuitBackend } from './backend.ts'
 import { CircuitChannel } from './channel.ts'
 import { RedisCircuitDirectory } from './directory.ts'
@@ -29,6 +30,7 @@ export function redisCircuits(
   const layout = new CircuitLayout(source, prefix)
   const by = makeProcessId()
   const readiness = new Readiness(timeoutMs, 'Redis cannot be reached')
+  const unanswered = new Unanswered()
   const commands = openConnection(source, timeoutMs, {
     up() {
       readiness.up()
@@ -36,14 +38,15 @@ export function redisCircuits(
       link.connected()
     },
     down(error) {
+      unanswered.lost()
       readiness.down(error)
       circuits.disconnected(error ?? new Error('the connection to Redis was lost'))
       link.disconnected()
     },
   })
   const { client } = commands
-  const link = new RedisLink(client, layout.channel, by, () => readiness.wait())
-  const backend = new RedisCircuitBackend({ client, layout, by, timeoutMs })
+  const link = new RedisLink(client, unanswered, layout.channel, by, () => readiness.wait())
+  const backend = new RedisCircuitBackend({ client, layout, by, timeoutMs, unanswered })
   const failure = `cannot subscribe to ${layout.channel}`
   const messages = new CircuitMessages(layout.channel, timeoutMs, failure, {
     other: (message) => link.heard(message),
@@ -51,7 +54,7 @@ export function redisCircuits(
   })
   const channel = new CircuitChannel(source, timeoutMs, layout.channel, messages, {
     subscribed() {
-      circuits.syncAll()
+      circuits.subscribed()
       link.subscribed()
     },
     lost: () => link.unsubscribed(),

@@ -8,6 +8,7 @@ import type {
 import { LIMIT_MESSAGE_HEAD } from '../../../rate-limit/shared/wire.ts'
 import type { RedisClient } from '../connection.ts'
 import { runScriptEach, type Script, type ScriptRun } from '../script.ts'
+import { Unanswered } from '../unanswered.ts'
 import type { LimitLayout } from './layout.ts'
 import { limitScripts, type LimitScripts } from './scripts.ts'
 
@@ -21,6 +22,8 @@ interface RedisLimitBackendSettings {
   readonly channel: string
   /** The longest that a command may take. */
   readonly timeoutMs: number
+  /** What this connection was asked in vain until now. */
+  readonly unanswered?: Unanswered
   readonly scripts?: LimitScripts
   /** Runs a script several times in one exchange: one reply or error each. Tests put time between. */
   readonly run?: (script: Script, runs: readonly ScriptRun[]) => Promise<unknown[]>
@@ -38,12 +41,15 @@ export class RedisLimitBackend implements LimitBackend {
     layout,
     channel,
     timeoutMs,
+    unanswered = new Unanswered(),
     scripts = limitScripts,
     run,
   }: RedisLimitBackendSettings) {
     this.#layout = layout
     this.#channel = channel
-    this.#runEach = run ?? ((one, runs) => runScriptEach(client, one, runs, timeoutMs))
+    // a cool-down has to be told whatever else is unanswered
+    const asks = new Map([[scripts.exchange, unanswered.of('limits')]])
+    this.#runEach = run ?? ((one, runs) => runScriptEach(client, one, runs, timeoutMs, asks.get(one)))
     this.#scripts = scripts
   }
 

@@ -9,9 +9,9 @@ import { LimitLayout } from './layout.ts'
 
 /** Limits over the two connections that circuits have: commands, and the channel. */
 export function redisLimits(link: RedisLink, prefix: string, timeoutMs: number): LimitStore {
-  const { client, channel, by } = link
+  const { client, channel, by, unanswered } = link
   const layout = new LimitLayout(client, prefix)
-  const backend = new RedisLimitBackend({ client, layout, channel, timeoutMs })
+  const backend = new RedisLimitBackend({ client, layout, channel, timeoutMs, unanswered })
   const limits = new SharedLimits(backend, systemScheduler, by)
   link.attach({
     connected: () => limits.connected(),

@@ -3,7 +3,7 @@ import type { Circuit } from '../../../../src/circuit/circuit.ts'
 import type { Machine, View } from '../../../../src/circuit/machine/state.ts'
 import { sumsOf } from '../../../../src/circuit/machine/window.ts'
 import { resolveCircuitBreakerOptions, type CircuitBreakerOptions } from '../../../../src/circuit/options.ts'
-import type { CircuitBackend } from '../../../../src/circuit/shared/backend.ts'
+import { type CircuitBackend, SlowStoreError } from '../../../../src/circuit/shared/backend.ts'
 import { SharedCircuits } from '../../../../src/circuit/shared/shared-circuits.ts'
 import type { CircuitStoreChange } from '../../../../src/circuit/store.ts'
 import type { Scheduler } from '../../../../src/time/clock.ts'
@@ -30,6 +30,8 @@ class Server {
   readonly clients: SharedCircuits[] = []
   /** Commands fail before they arrive. */
   down = false
+  /** How commands fail before they arrive. */
+  refusal: Error | undefined
   /** Commands arrive, their replies do not. */
   mute = false
   /** How long after it a command is answered. */
@@ -77,6 +79,7 @@ class Server {
     const backend = this.#machines.backend(by)
     const run = async <T>(what: Operation, command: () => Promise<T>): Promise<T> => {
       if (this.down) throw new Error('ECONNREFUSED')
+      if (this.refusal !== undefined) throw this.refusal
       this.log.push(what)
       const reply = await command()
       if (this.latencyMs > 0) await new Promise<void>((done) => this.clock.after(this.latencyMs, done))
@@ -146,7 +149,7 @@ describe('closed', () => {
     expect(circuits.map(({ passing }) => passing)).toEqual([false, false])
   })
 
-  test('no batch follows while one is unanswered: what is counted meanwhile goes with the next, as soon as it is', async () => {
+  test('no batch follows while one is unanswered: what is counted meanwhile goes with the next, twice as late as usual', async () => {
     const { server, circuit } = await fleet(1, { failureThreshold: 100 })
     server.log.length = 0
     server.latencyMs = 350
@@ -158,17 +161,34 @@ describe('closed', () => {
       await server.clock.advance(100)
     }
     expect(server.log).toEqual(['flush'])
-    await server.clock.advance(50)
+    server.latencyMs = 0
+    await server.clock.advance(249)
+    expect(server.log).toEqual(['flush'])
+    await server.clock.advance(1)
     expect(server.log).toEqual(['flush', 'flush'])
     expect(server.flushed.at(-1)).toMatchObject({ total: 3, failed: 3 })
-    // and the interval begins anew
-    server.latencyMs = 0
-    await server.clock.advance(350)
+    // and the interval is the usual one again when the store has been quick for a while
+    for (let times = 0; times < 3; times++) {
+      fail(circuit, 1)
+      await server.clock.advance(200)
+    }
+    server.log.length = 0
     fail(circuit, 1)
-    await server.clock.advance(99)
-    expect(server.log).toEqual(['flush', 'flush'])
-    await server.clock.advance(1)
-    expect(server.log).toEqual(['flush', 'flush', 'flush'])
+    await server.clock.advance(100)
+    expect(server.log).toEqual(['flush'])
+  })
+
+  test('nothing is asked about a circuit while what was asked about it before is unanswered', async () => {
+    const { server, client, circuit, policy } = await fleet(1)
+    const second = client.circuit('second', policy)
+    await settle()
+    server.log.length = 0
+    server.latencyMs = 30_000
+    for (let passed = 0; passed < 20; passed++) {
+      for (const one of [circuit, second]) one.lastUsedAt = server.clock.now()
+      await server.clock.advance(1_000)
+    }
+    expect(server.log).toHaveLength(2)
   })
 
   test('a batch that has failed holds up the next one no longer', async () => {
@@ -184,8 +204,10 @@ describe('closed', () => {
     expect(client.state(KEY).degraded).toBe(false)
     server.log.length = 0
     fail(circuit, 1)
-    await server.clock.advance(100)
-    expect(server.log).toEqual(['flush'])
+    // it was slow once
+    await server.clock.advance(200)
+    expect(server.flushed.at(-1)).toMatchObject({ failed: 1 })
+    expect(server.log).toContain('flush')
   })
 
   test('a reply that a later one has overtaken takes back nothing of what that one told', async () => {
@@ -472,6 +494,100 @@ describe('out of reach', () => {
       { store: 'test', degraded: true, error: { message: 'ECONNREFUSED' } },
       { store: 'test', degraded: false },
     ])
+  })
+
+  test('a store that is slow is asked by one circuit, less often after each answer that is too late', async () => {
+    const { server, client, circuit, policy } = await fleet(1)
+    const circuits = [circuit, client.circuit('second', policy), client.circuit('third', policy)]
+    await settle()
+    const asked: number[] = []
+    server.mute = true
+    server.latencyMs = 250
+    for (const one of circuits) one.failed(one.generation, 1, 0)
+    await server.clock.advance(350)
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([true, true, true])
+    server.log.length = 0
+    for (let passed = 0; passed < 40_000; passed += 50) {
+      for (const one of circuits) one.succeeded(one.generation)
+      const before = server.log.length
+      await server.clock.advance(50)
+      if (server.log.length > before) asked.push(passed)
+      expect(server.log.length - before).toBeLessThanOrEqual(1)
+    }
+    const gaps = asked.slice(1).map((at, n) => at - asked[n]!)
+    expect([asked[0], ...gaps].slice(0, 5)).toEqual([450, 1_250, 1_250, 1_250, 1_250])
+    expect(server.log.every((operation) => operation === 'flush')).toBe(true)
+    server.mute = false
+    server.latencyMs = 1
+    await server.clock.advance(10_000)
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([false, false, false])
+  })
+
+  test('a store that was only slow has lost nothing: what rested before rests on, shorter by the time without it', async () => {
+    const { server, client, circuit } = await fleet(1)
+    const calls = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 50) {
+        circuit.lastUsedAt = server.clock.now()
+        circuit.succeeded(circuit.generation)
+        await server.clock.advance(50)
+      }
+    }
+    await calls(60_000)
+    for (const [lost, most] of [
+      [new SlowStoreError('late'), 2],
+      [new Error('ECONNRESET'), 50],
+    ] as const) {
+      server.refusal = lost
+      await calls(2_000)
+      expect(client.state(KEY).degraded).toBe(true)
+      server.refusal = undefined
+      await calls(1_000)
+      expect(client.state(KEY).degraded).toBe(false)
+      server.flushed.length = 0
+      await calls(2_000)
+      expect(server.flushed.length).toBeLessThanOrEqual(most)
+      if (most > 2) expect(server.flushed.length).toBeGreaterThan(10)
+    }
+  })
+
+  test('a store that is back after an outage is asked about one circuit first, and then about the others at leisure', async () => {
+    const { server, client, circuit, policy } = await fleet(1)
+    for (const key of ['second', 'third']) client.circuit(key, policy)
+    await settle()
+    client.disconnected(undefined)
+    await server.clock.advance(10_000)
+    server.log.length = 0
+    server.latencyMs = 5
+    client.connected()
+    await server.clock.advance(5)
+    expect(server.log).toEqual(['flush'])
+    await server.clock.advance(500)
+    expect(server.log).toEqual(['flush'])
+    await server.clock.advance(500)
+    const flushes = (): number => server.log.filter((operation) => operation === 'flush').length
+    expect(flushes()).toBe(3)
+    expect(client.list().map(({ degraded }) => degraded)).toEqual([false, false, false])
+    // what it is told of then comes in longer intervals at first
+    server.log.length = 0
+    for (let passed = 0; passed < 1_000; passed += 50) {
+      circuit.succeeded(circuit.generation)
+      await server.clock.advance(50)
+    }
+    expect(flushes()).toBeGreaterThanOrEqual(1)
+    expect(flushes()).toBeLessThanOrEqual(4)
+  })
+
+  test('when messages arrive again views are looked at, and only those that changed are asked for', async () => {
+    const { server, clients, circuits, policy } = await fleet(2)
+    for (const client of clients) client.circuit('second', policy)
+    await settle()
+    server.pushes = false
+    await clients[1]!.isolate(KEY)
+    server.log.length = 0
+    clients[0]!.subscribed()
+    await settle()
+    expect(server.log).toEqual(['peek', 'peek', 'flush'])
+    expect(circuits[0]!.passing).toBe(false)
   })
 
   test('when one circuit is answered again all are brought up to date, not one by one', async () => {

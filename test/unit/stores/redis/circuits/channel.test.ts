@@ -51,6 +51,32 @@ test('subscribes again where the server was too busy to answer in time', async (
   expect(warn).not.toHaveBeenCalled()
 })
 
+test('waits twice as long each time, and no longer than the connection stands', async () => {
+  vi.useFakeTimers()
+  try {
+    const late = (): Error => new Error('Command timed out')
+    const { client } = open(late(), late(), late(), late())
+    const asked: number[] = []
+    for (let passed = 0; passed <= 2_000; passed += 10) {
+      if (client.asked > asked.length) asked.push(passed)
+      await vi.advanceTimersByTimeAsync(10)
+    }
+    // between half and one and a half times of 100, 200, 400 ms
+    for (const [at, least] of [50, 100, 200].entries()) {
+      expect(asked[at + 1]! - asked[at]!).toBeGreaterThanOrEqual(least - 10)
+    }
+    client.answers.push(undefined, late())
+    client.emit('ready')
+    await vi.advanceTimersByTimeAsync(0)
+    client.emit('close')
+    const before = client.asked
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(client.asked).toBe(before)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 test('does not ask again whoever may not subscribe, and says so', async () => {
   const refusal = Object.assign(new Error('NOPERM'), { name: 'ReplyError' })
   const { client, listener, warn } = open(refusal)

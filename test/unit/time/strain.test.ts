@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { Strain } from '../../../src/time/strain.ts'
+import { VirtualClock } from '../../support/simulation/virtual-clock.ts'
+
+const SLOW_MS = 100
+/** @param chance what is drawn; 0.5: the middle */
+const strainOf = (chance = 0.5): Strain => new Strain(new VirtualClock(0, () => chance), SLOW_MS)
+
+test('asks for no longer pause than it has to while exchanges are quick, and leaves nothing to chance', () => {
+  for (const chance of [0, 0.99]) {
+    const strain = strainOf(chance)
+    for (let times = 0; times < 10; times++) strain.answered(SLOW_MS)
+    expect([strain.isEased, strain.pauseMs(250)]).toEqual([true, 250])
+  }
+})
+
+test('doubles the pause with each exchange that takes too long, whether it is answered or given up, up to 16 times', () => {
+  const strain = strainOf()
+  strain.answered(SLOW_MS + 1)
+  expect([strain.isEased, strain.pauseMs(250)]).toEqual([false, 500])
+  strain.failed(SLOW_MS + 1)
+  expect(strain.pauseMs(250)).toBe(1_000)
+  for (let times = 0; times < 10; times++) strain.failed(SLOW_MS + 1)
+  expect(strain.pauseMs(250)).toBe(4_000)
+})
+
+test('shortens it again step by step: who eases off at once presses too hard at once', () => {
+  const strain = strainOf()
+  strain.failed(SLOW_MS + 1)
+  strain.failed(SLOW_MS + 1)
+  const pauses = Array.from({ length: 7 }, () => {
+    strain.answered(1)
+    return Math.round(strain.pauseMs(100))
+  })
+  expect(pauses).toEqual([320, 256, 205, 164, 131, 105, 100])
+  expect(strain.isEased).toBe(true)
+})
+
+test('takes what fails at once for no strain, and for no ease', () => {
+  const strain = strainOf()
+  strain.failed(0)
+  expect(strain.isEased).toBe(true)
+  strain.failed(SLOW_MS + 1)
+  strain.failed(0)
+  expect(strain.pauseMs(100)).toBe(200)
+})
+
+test('spreads the clients of a server that is strained, or back for all of them at once', () => {
+  const pauses = [0, 0.5, 0.99].map((chance) => {
+    const strain = strainOf(chance)
+    strain.expectMany()
+    return strain.pauseMs(100)
+  })
+  expect(pauses).toEqual([400, 800, 1_192])
+})
