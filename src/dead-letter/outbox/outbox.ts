@@ -34,8 +34,9 @@ export interface Outbox {
    * stored: the replayer's `credentials` gives them anew
    * @returns its id, once it is durable; with `within`, once it is written in that transaction
    * @throws TypeError, RangeError naming what, bound and value, also for a call that could never be sent as it was: too
-   * large, or with secrets or headers that are not stored without `seal`; Error when the store is away, or with the code
-   * `ERR_OUTBOX_FULL` when it has no room, since what is in it must arrive: nothing is written then
+   * large, or with secrets or headers that are not stored without `seal`: nothing is written then. Nor is it with an Error of the
+   * code `ERR_OUTBOX_FULL`: the store has no room, since what is in it must arrive. What a store throws that is away is handed on: where
+   * only its answer was lost, the call may be written all the same; adding it again under the same `idempotencyKey` is safe
    */
   add(url: string | URL, init?: OutboxRequest, options?: OutboxAddOptions): Promise<string>
 }

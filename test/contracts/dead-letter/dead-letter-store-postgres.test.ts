@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { resolveOptions } from '../../../src/checks.ts'
+import { PostgresDatabase } from '../../../src/stores/postgres/database.ts'
 import {
   PostgresDeadLetters,
   postgresDeadLettersChecks,
@@ -77,6 +78,38 @@ describe('the bounds of dead letters in PostgreSQL', () => {
       `SELECT id FROM ${schema}.dead_letters WHERE status = 'gone' ORDER BY id`,
     )
     expect(rows.map(({ id }) => id)).toEqual(records.map(({ id }) => id).sort())
+  })
+
+  it('take nothing out again that another process was told is kept', async () => {
+    const { schema, database, store, policy } = await open({ maxRecords: 2 })
+    await store.add([makeRecord({ reason: 'outbox' }), makeRecord({ reason: 'outbox' })])
+    const record = makeRecord({ reason: 'outbox' })
+    const other = new PostgresDeadLetters(database(), policy)
+    let told: Promise<readonly string[]> | undefined
+    const between = {
+      query: async (text: string, values?: unknown[]) => {
+        const result = await fixture.pool.query<Record<string, unknown>>(text, values)
+        if (text.includes('INSERT INTO')) await (told ??= other.add([record]).then(({ kept }) => kept))
+        return result
+      },
+    }
+    const one = new PostgresDeadLetters(new PostgresDatabase(between, { schema, migrate: false }), policy)
+    await one.add([record])
+    const there = (await store.list()).items.map(({ id }) => id)
+    expect((await told!).filter((id) => !there.includes(id))).toEqual([])
+    expect(there).toHaveLength(2)
+  })
+
+  it('hold what many add at the same time, and lose none of it', async () => {
+    const { database, store, policy } = await open({ maxRecords: 10 })
+    const others = [1, 2, 3, 4].map(() => new PostgresDeadLetters(database(), policy))
+    const results = await Promise.all(
+      Array.from({ length: 40 }, (_one, at) => others[at % 4]!.add([makeRecord({ reason: 'outbox' })])),
+    )
+    const kept = results.flatMap((result) => result.kept)
+    expect((await store.list()).items.map(({ id }) => id).sort()).toEqual([...kept].sort())
+    expect(kept.length).toBeGreaterThanOrEqual(10)
+    expect((await store.add([makeRecord({ reason: 'outbox' })])).kept).toEqual([])
   })
 
   it('are kept to by sums that processes make right at the same time', async () => {

@@ -5,7 +5,7 @@ import { initialState, isReplayable } from '../../../dead-letter/store/lifecycle
 import { lastCode } from '../../../dead-letter/store/query/summary.ts'
 import type { AddOptions } from '../../../dead-letter/store/sink.ts'
 import { isSentAtOnce, OUTBOX_ADDED, type OutboxNotice } from '../../outbox-notice.ts'
-import { areSane, type PostgresRetention, type Totals, totalsSql } from './retention.ts'
+import { type PostgresRetention, type Totals, totalsSql } from './retention.ts'
 import { plainJson, plainNames } from './rows.ts'
 import type { DeadLetterTable } from './table.ts'
 
@@ -68,12 +68,11 @@ export class PostgresCapture {
   }
 
   async #addBatch(rows: readonly NewRow[], options: AddOptions, result: AddResult): Promise<void> {
-    const { fresh, gone, totals } = await this.#insert(rows, options)
-    const ids = rows.map(({ record }) => record.id)
-    const { refused, evicted } = await this.#roomFor(rows, fresh, totals)
-    result.evicted.push(...evicted)
+    const { fresh, gone, refused, totals } = await this.#insert(rows, options)
+    result.evicted.push(...(await this.#makeRoom(rows, fresh, totals)))
     const seen = new Set<string>()
-    for (const id of ids) {
+    for (const { record } of rows) {
+      const { id } = record
       if (gone.has(id)) result.settled.push(id)
       else if (refused.has(id)) result.refused.push(id)
       else {
@@ -84,39 +83,41 @@ export class PostgresCapture {
     }
   }
 
-  async #roomFor(
+  /** Evicts what has to go for what was added. */
+  async #makeRoom(
     rows: readonly NewRow[],
     fresh: ReadonlySet<string>,
     totals: Totals,
-  ): ReturnType<PostgresRetention['enforce']> {
+  ): Promise<readonly string[]> {
+    const made = this.#evictFor(rows, fresh, totals)
+    if (!this.#isOthers) return made
+    // it needs another connection, which a transaction that holds one may never get; when it fails, the next who adds makes it
+    made.catch(() => undefined)
+    return []
+  }
+
+  async #evictFor(
+    rows: readonly NewRow[],
+    fresh: ReadonlySet<string>,
+    totals: Totals,
+  ): Promise<readonly string[]> {
     const added = rows.filter(({ record }) => fresh.has(record.id))
-    const tidied = this.#retention.tidy(totals)
-    if (!this.#isOthers) await tidied
-    // not waited for: it needs another connection, which a transaction that holds one may never get
-    else tidied.catch(() => undefined)
-    const isDue = this.#retention.isDue(totals, {
-      count: fresh.size,
-      bytes: added.reduce((sum, { bytes }) => sum + bytes, 0),
-      oldest: Math.min(...added.map(({ record }) => record.timestamp)),
-    })
-    if (!isDue || fresh.size === 0) return { refused: new Set(), evicted: [] }
-    const batch = rows.map(({ record }) => record.id)
-    // the same record may be twice in a batch
-    const ids = { batch, fresh: [...new Set(batch)].filter((id) => fresh.has(id)) }
-    if (!this.#isOthers) return this.#retention.enforce(ids)
-    // what has to go for it goes apart; when that fails, the next who adds makes it
-    this.#retention.enforce({ batch: [], fresh: [] }).catch(() => undefined)
-    return areSane(totals) ? this.#retention.enforce(ids, this.#table) : { refused: new Set(), evicted: [] }
+    const load = { count: fresh.size, bytes: weightOf(added) }
+    const oldest = Math.min(...added.map(({ record }) => record.timestamp))
+    this.#retention.learn(totals, load)
+    await this.#retention.tidy(totals)
+    const isDue = this.#retention.isDue(totals, { ...load, oldest })
+    return isDue && fresh.size > 0 ? this.#retention.enforce(rows.map(({ record }) => record.id)) : []
   }
 
   async #insert(
     rows: readonly NewRow[],
     options: AddOptions,
-  ): Promise<{ fresh: Set<string>; gone: Set<string>; totals: Totals }> {
+  ): Promise<{ fresh: Set<string>; gone: Set<string>; refused: Set<string>; totals: Totals }> {
     // bodies as parameters of their own: of an array of them a driver would write hexadecimal text
     const places = rows.map((_row, at) => {
       const [meta, record, body, sealed] = [1, 2, 3, 4].map((nth) => `$${at * 4 + nth}`)
-      return `(${meta}::text, ${record}::text, ${body}::bytea, ${sealed}::bytea)`
+      return `(${at}, ${meta}::text, ${record}::text, ${body}::bytea, ${sealed}::bytea)`
     })
     const values = rows.flatMap((row) => [
       metaOf(row, options),
@@ -130,9 +131,13 @@ export class PostgresCapture {
       ? `UNION ALL SELECT 'told', pg_notify($${values.push(this.#table.channel)}::text, '${OUTBOX_ADDED}')::text`
       : ''
     const { entries, counts, now } = this.#table
+    const load = { count: rows.length, bytes: weightOf(rows) }
+    const room = this.#retention.isAmpleFor(load)
+      ? undefined
+      : this.#retention.roomSql(this.#table, load, (value) => `$${values.push(value)}`)
     const found = await this.#table.query(
       `WITH t AS MATERIALIZED (SELECT ${now} AS now),
-       v(meta, record, body, sealed) AS (VALUES ${places.join(', ')}),
+       v(nth, meta, record, body, sealed) AS (VALUES ${places.join(', ')}),${room?.ctes ?? ''}
        fresh AS (
          INSERT INTO ${entries} (id, ts, integration, origin, reason, code, labels, ordering_key, replayable, repeatable,
            bytes, status, due_at, note, record, body, sealed)
@@ -141,12 +146,14 @@ export class PostgresCapture {
          FROM t, v, jsonb_to_record(v.meta::jsonb) AS m(id text, ts bigint, integration text, origin text, reason text,
            code text, labels jsonb, ordering_key text, replayable boolean, repeatable boolean, bytes bigint,
            status text, due_at bigint, wait bigint, note text)
+         ${room?.condition ?? ''}
          ORDER BY m.id ON CONFLICT (id) DO NOTHING RETURNING id, bytes),
        counted AS (
          INSERT INTO ${counts} (entries, bytes, captured)
          SELECT count(*), sum(bytes), count(*) FROM fresh HAVING count(*) > 0)
        SELECT 'fresh' AS what, id AS value FROM fresh
        UNION ALL SELECT 'totals', ${totalsSql(this.#table)}
+       ${room?.refused ?? ''}
        UNION ALL SELECT 'gone', id FROM ${entries}
          WHERE (SELECT count(*) FROM fresh) < ${rows.length} AND status = 'gone' AND id IN (SELECT meta::jsonb ->> 'id' FROM v)
        ${told}`,
@@ -158,9 +165,14 @@ export class PostgresCapture {
     return {
       fresh: new Set(of('fresh')),
       gone: new Set(of('gone')),
+      refused: new Set(of('refused')),
       totals: JSON.parse(totals ?? '') as Totals,
     }
   }
+}
+
+function weightOf(rows: readonly NewRow[]): number {
+  return rows.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** What filters and claims look at, as it is inserted. */

@@ -70,7 +70,7 @@ export class PostgresClaims {
        (SELECT NULL, NULL, NULL FROM t WHERE ${rules.transfer ? 'false' : this.#retention.isAnyAged('t.now')})`,
     )
     const rows = found.filter(({ id }) => id !== null)
-    if (rows.length < found.length) await this.#retention.enforce({ batch: [], fresh: [] })
+    if (rows.length < found.length) await this.#retention.enforce([])
     const { items, corrupt } = readRows(rows, (row): StateChange => {
       const stored = storedState(row)
       const { repeatable } = stored

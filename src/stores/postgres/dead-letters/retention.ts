@@ -21,6 +21,16 @@ const COUNTERS = ['captured', 'replayed', 'evicted', 'discarded'] as const
 /** The bytes of all entries, as far as they can be true. */
 export const TOTAL_BYTES = `coalesce(sum(d.bytes) FILTER (WHERE d.bytes BETWEEN 0 AND ${MAX_ROW_BYTES}), 0)`
 
+/** How long what an insert has found is believed, in milliseconds, and up to which share of a bound. */
+const BELIEVED_MS = 1_000
+const AMPLE = 0.9
+
+/** Entries, and their bytes. */
+interface Load {
+  readonly count: number
+  readonly bytes: number
+}
+
 /** What is known after an insert. */
 export interface Totals {
   readonly entries: number
@@ -41,15 +51,11 @@ export function totalsSql({ entries, counts, now }: DeadLetterTable): string {
     'oldest', (SELECT d.ts FROM ${entries} d WHERE ${EVICTABLE} ORDER BY d.ts, d.id LIMIT 1)) FROM ${counts})::text`
 }
 
-/** Whether the sums can be true: what somebody else has written there is made right by the next who adds. */
-export function areSane({ entries, bytes, bases }: Totals): boolean {
-  return bases === 1 && [entries, bytes].every((sum) => sum >= 0 && Number.isSafeInteger(sum))
-}
-
 /** Keeps the store within its bounds. */
 export class PostgresRetention {
   readonly #table: DeadLetterTable
   readonly #bounds: Retention
+  #known: (Load & { readonly at: number }) | undefined
 
   constructor(table: DeadLetterTable, bounds: Retention) {
     this.#table = table
@@ -62,16 +68,68 @@ export class PostgresRetention {
   }
 
   /** Whether something has to go, with what has just come in added to `totals`. */
-  isDue(
-    { entries, bytes, oldest, now }: Totals,
-    added: { count: number; bytes: number; oldest: number },
-  ): boolean {
+  isDue({ entries, bytes, oldest, now }: Totals, added: Load & { readonly oldest: number }): boolean {
     const { maxRecords, maxBytes, maxAgeMs } = this.#bounds
     return (
       entries + added.count > maxRecords ||
       bytes + added.bytes > maxBytes ||
       Math.min(oldest ?? Infinity, added.oldest) < now - maxAgeMs
     )
+  }
+
+  /** Takes in what an insert has found, and what it has added to it. */
+  learn({ entries, bytes }: Totals, added: Load): void {
+    this.#known = { count: entries + added.count, bytes: bytes + added.bytes, at: performance.now() }
+  }
+
+  /** Whether there is room for more without looking: to plan the look takes as long as all the rest of an insert. */
+  isAmpleFor({ count, bytes }: Load): boolean {
+    const { maxRecords, maxBytes } = this.#bounds
+    const known = this.#known
+    if (known === undefined || performance.now() - known.at > BELIEVED_MS) return false
+    return known.count + count <= maxRecords * AMPLE && known.bytes + bytes <= maxBytes * AMPLE
+  }
+
+  /**
+   * Which rows of an insert find room, with what may be evicted for them: expressions beside `t` (now) and `v` (nth, meta).
+   * Decided before they are there: what was added and taken out again would have been told to others as kept. Who adds at the same
+   * time is not seen, so that together they may pass the bounds. Sums that cannot be true bind nobody.
+   */
+  roomSql(
+    { entries, counts }: DeadLetterTable,
+    { count, bytes }: Load,
+    put: (value: string) => string,
+  ): { ctes: string; condition: string; refused: string } {
+    const [n, b] = [count, bytes].map((sum) => `${put(String(sum))}::text::bigint`)
+    const { maxRecords, maxBytes } = this.#bounds
+    const [mostRecords, mostBytes] = [maxRecords, maxBytes].map(
+      (most) => `${put(String(most))}::text::bigint`,
+    )
+    const isTight = '(SELECT n > 0 OR b > 0 FROM need)'
+    const ctes = `
+       need AS MATERIALIZED (
+         SELECT s.n + ${n} - ${mostRecords} AS n, s.b + ${b} - ${mostBytes} AS b FROM (
+           SELECT sum(entries) AS n, sum(bytes) AS b, count(*) FILTER (WHERE base) AS bases FROM ${counts}) s
+         WHERE s.bases = 1 AND s.n BETWEEN 0 AND ${MAX_NATURAL} AND s.b BETWEEN 0 AND ${MAX_NATURAL}),
+       given AS (SELECT nth, meta::jsonb ->> 'id' AS id, (meta::jsonb ->> 'bytes')::bigint AS bytes FROM v),
+       free AS MATERIALIZED (
+         SELECT count(*) AS n, ${TOTAL_BYTES} AS b FROM (
+           SELECT d.bytes FROM ${entries} d
+           WHERE ${isTight} AND ${EVICTABLE} AND NOT ${held('(SELECT now FROM t)')}
+             AND NOT EXISTS (SELECT FROM given WHERE given.id = d.id)
+           ORDER BY d.ts, d.id LIMIT (SELECT CASE WHEN b > 0 THEN ${MAX_EVICTED} ELSE least(n, ${MAX_EVICTED}) END FROM need)) d),
+       placed AS MATERIALIZED (
+         SELECT c.id, free.n = ${MAX_EVICTED}
+           OR (c.n <= ${n} - need.n + free.n AND c.b <= ${b} - need.b + free.b) AS fits FROM (
+           SELECT c.id, row_number() OVER w AS n, sum(c.bytes) OVER w AS b FROM (
+             SELECT DISTINCT ON (id) id, bytes, nth FROM given
+             WHERE NOT EXISTS (SELECT FROM ${entries} e WHERE e.id = given.id) ORDER BY id, nth) c
+           WINDOW w AS (ORDER BY c.nth)) c, need, free),`
+    return {
+      ctes,
+      condition: `WHERE ${isTight} IS NOT TRUE OR m.id IN (SELECT id FROM placed WHERE fits)`,
+      refused: `UNION ALL SELECT 'refused', id FROM placed WHERE ${isTight} AND NOT fits`,
+    }
   }
 
   /** Whether something is too old to be there, at the time of the expression `now`: an expression. */
@@ -83,10 +141,11 @@ export class PostgresRetention {
   }
 
   /** Makes the counts right again where they cannot be, and few again where they are many. */
-  async tidy(totals: Totals): Promise<void> {
-    if (!areSane(totals)) await this.#recount()
+  async tidy({ entries, bytes, deltas, bases }: Totals): Promise<void> {
+    const areSane = bases === 1 && [entries, bytes].every((sum) => sum >= 0 && Number.isSafeInteger(sum))
+    if (!areSane) await this.#recount()
     // of many processes some do it, not all at once
-    else if (totals.deltas > MAX_DELTAS && Math.random() < 0.2) await this.#compact()
+    else if (deltas > MAX_DELTAS && Math.random() < 0.2) await this.#compact()
   }
 
   /** Who makes the sums right or few has this lock: what one takes away must not be in what another one puts there. */
@@ -130,75 +189,46 @@ export class PostgresRetention {
   }
 
   /**
-   * Makes room for what has just been added: evicts the oldest that may go, at most 1,000 of them, and what is still too many
-   * goes with the next batches. Where all of them are not enough, what finds no room is taken out again first, the last first,
-   * and nothing is evicted for it.
-   * @param table where it can be seen that was added: in the transaction of somebody else nothing else goes, since others would
-   * wait for its end
-   * @returns ids that were added and are gone again, and ids of others
+   * Evicts the oldest that may go, at most 1,000 of them: what is still too many goes with the next batches. Nothing of `batch`,
+   * which was just added, or was there.
+   * @returns their ids
    */
-  async enforce(
-    { batch, fresh }: { batch: readonly string[]; fresh: readonly string[] },
-    table = this.#table,
-  ): Promise<{ refused: Set<string>; evicted: string[] }> {
+  async enforce(batch: readonly string[]): Promise<string[]> {
     const { maxRecords, maxBytes, maxAgeMs } = this.#bounds
-    const { entries, counts, now } = table
+    const { entries, counts, now } = this.#table
     const isHeld = held('t.now')
-    const isOthers = table !== this.#table
-    const rows = await table.query(
+    const rows = await this.#table.query(
       `WITH t AS MATERIALIZED (SELECT ${now} AS now),
        batch AS MATERIALIZED (SELECT jsonb_array_elements_text($4::text::jsonb) AS id),
-       mine AS MATERIALIZED (
-         SELECT id, nth FROM jsonb_array_elements_text($5::text::jsonb) WITH ORDINALITY AS m(id, nth)),
-       excess AS MATERIALIZED (
-         SELECT sum(entries) - $1::text::bigint AS n, sum(bytes) - $2::text::bigint AS b FROM ${counts}),
+       total AS (SELECT sum(entries) AS n, sum(bytes) AS b FROM ${counts}),
        old AS MATERIALIZED (
          SELECT d.id, d.ts, d.bytes FROM ${entries} d, t
          WHERE ${EVICTABLE} AND NOT ${isHeld} AND NOT EXISTS (SELECT FROM batch WHERE batch.id = d.id)
          ORDER BY d.ts, d.id LIMIT ${MAX_EVICTED}),
-       free AS MATERIALIZED (SELECT count(*) AS n, coalesce(sum(bytes), 0) AS b FROM old),
-       surplus AS MATERIALIZED (
-         SELECT m.id, m.bytes FROM (
-           SELECT d.id, d.bytes, row_number() OVER w AS n, sum(d.bytes) OVER w - d.bytes AS before
-           FROM ${entries} d JOIN mine ON mine.id = d.id, t WHERE d.status <> 'gone' AND NOT ${isHeld}
-           WINDOW w AS (ORDER BY mine.nth DESC)) m, excess, free
-         WHERE free.n < ${MAX_EVICTED} AND (m.n <= excess.n - free.n OR m.before < excess.b - free.b)),
-       left_over AS (
-         SELECT excess.n - (SELECT count(*) FROM surplus) AS n,
-           excess.b - (SELECT coalesce(sum(bytes), 0) FROM surplus) AS b FROM excess),
        pick AS (
-         SELECT id FROM surplus
-         UNION ALL
          SELECT d.id FROM (
            SELECT id, ts, row_number() OVER w AS n, sum(bytes) OVER w - bytes AS before
-           FROM old WINDOW w AS (ORDER BY ts, id)) d, t, left_over
-         WHERE ${isOthers ? 'false' : 'true'}
-           AND (d.n <= left_over.n OR d.before < left_over.b OR d.ts < t.now - $3::text::bigint)),
+           FROM old WINDOW w AS (ORDER BY ts, id)) d, t, total
+         WHERE d.n <= total.n - $1::text::bigint OR d.before < total.b - $2::text::bigint
+           OR d.ts < t.now - $3::text::bigint),
        locked AS (
          SELECT d.id FROM ${entries} d JOIN pick ON pick.id = d.id, t WHERE NOT ${isHeld}
          ORDER BY d.ts, d.id FOR UPDATE OF d),
        out AS (
          DELETE FROM ${entries} d USING locked, t
          WHERE d.id = locked.id AND d.status <> 'gone' AND NOT ${isHeld}
-         RETURNING d.id, d.integration, d.bytes, d.ts, EXISTS (SELECT FROM mine WHERE mine.id = d.id) AS mine),
+         RETURNING d.id, d.integration, d.bytes, d.ts),
        counted AS (
-         INSERT INTO ${counts} (entries, bytes, captured, evicted)
-         SELECT -count(*), -sum(bytes), -count(*) FILTER (WHERE mine), count(*) FILTER (WHERE NOT mine)
-         FROM out HAVING count(*) > 0),
-       swept AS (${table.sweep(isOthers ? 0 : 10)})
-       SELECT id, integration, mine::text AS mine FROM out ORDER BY ts, id`,
-      [String(maxRecords), String(maxBytes), ageText(maxAgeMs), idsJson(batch), idsJson(fresh)],
+         INSERT INTO ${counts} (entries, bytes, evicted)
+         SELECT -count(*), -sum(bytes), count(*) FROM out HAVING count(*) > 0),
+       swept AS (${this.#table.sweep(10)})
+       SELECT id, integration FROM out ORDER BY ts, id`,
+      [String(maxRecords), String(maxBytes), ageText(maxAgeMs), idsJson(batch)],
     )
-    const refused = new Set<string>()
-    const evicted: string[] = []
-    for (const { id, integration, mine } of rows) {
-      if (mine === 'true') refused.add(String(id))
-      else {
-        evicted.push(String(id))
-        reportEvicted(String(id), String(integration))
-      }
-    }
-    return { refused, evicted }
+    return rows.map(({ id, integration }) => {
+      reportEvicted(String(id), String(integration))
+      return String(id)
+    })
   }
 }
 
