@@ -86,7 +86,7 @@ export function stackOf(policy: ResiliencePolicy): ResilienceStack {
   const limiter =
     rateLimit === false ? undefined : rateLimitInterceptor(rateLimit, limits, reporter, retry !== false)
   const retries = retry === false ? undefined : retryInterceptor(retry, reporter, limiter?.coolDowns)
-  const slots = bulkhead === undefined ? undefined : bulkheadInterceptor(bulkhead, reporter)
+  const slots = bulkhead === false ? undefined : bulkheadInterceptor(bulkhead, reporter)
   const breaker =
     circuitBreaker === false ? undefined : circuitBreakerInterceptor(circuitBreaker, store.circuits, reporter)
 

@@ -32,8 +32,8 @@ export interface ResilienceOptions {
   circuitBreaker?: CircuitBreakerOptions | false | undefined
   /** Rate limit options; without `limits` calls wait only where the provider asked for it. `false` turns that off too. */
   rateLimit?: RateLimitOptions | false | undefined
-  /** Bulkhead options: bounds the attempts in flight per origin. Default: none. */
-  bulkhead?: BulkheadOptions | undefined
+  /** Bulkhead options: bounds the attempts in flight per origin. Default: none, which `false` says too. */
+  bulkhead?: BulkheadOptions | false | undefined
   /** Dead letter options; `false` turns capture off. */
   deadLetter?: DeadLetterOptions | false | undefined
   /** The longest time of one attempt until its response headers, in milliseconds. Default: none. */
@@ -59,8 +59,7 @@ export interface ResiliencePolicy {
   readonly retry: RetryPolicy | false
   readonly circuitBreaker: CircuitBreakerSettings | false
   readonly rateLimit: RateLimitPolicy | false
-  /** `undefined`: none. */
-  readonly bulkhead: BulkheadPolicy | undefined
+  readonly bulkhead: BulkheadPolicy | false
   readonly deadLetter: DeadLetterPolicy | false
   readonly attemptTimeoutMs: number | undefined
   readonly totalTimeoutMs: number | undefined
@@ -77,7 +76,7 @@ export const resilienceChecks: Checks<ResilienceOptions, ResiliencePolicy> = {
   retry: layer(retryChecks),
   circuitBreaker: layer(circuitBreakerChecks, circuitBreakerSettings),
   rateLimit: layer(rateLimitChecks),
-  bulkhead: optional(object(bulkheadChecks)),
+  bulkhead: withDefault(layer(bulkheadChecks), false),
   deadLetter: layer(deadLetterChecks),
   attemptTimeoutMs: optional(duration({ min: 1 })),
   totalTimeoutMs: optional(duration({ min: ofOption('attemptTimeoutMs', { otherwise: 1 }) })),

@@ -36,7 +36,7 @@ describe('an option of the wrong kind is refused by its whole path', () => {
     [{ retry: retry() }, '`retry` must be an object of options or false, got a function'],
     [{ circuitBreaker: 5 }, '`circuitBreaker` must be an object of options or false, got 5'],
     [{ circuitBreaker: [] }, '`circuitBreaker` must be an object of options or false, got []'],
-    [{ bulkhead: 10 }, '`bulkhead` must be an object of options, got 10'],
+    [{ bulkhead: 10 }, '`bulkhead` must be an object of options or false, got 10'],
     [{ bulkhead: { limit: 0 } }, '`bulkhead.limit` must be an integer >= 1, got 0'],
     [{ deadLetter: true }, '`deadLetter` must be an object of options or false, got true'],
     [{ deadLetter: { redact: true } }, '`deadLetter.redact` must be an object of options, got true'],

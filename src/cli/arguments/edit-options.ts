@@ -37,7 +37,7 @@ export async function editOf(options: EditOptions): Promise<RecordEdit> {
   }
   if (Object.keys(edit).length === 0) {
     throw new CliError(
-      'what is to change? --url, --method, --header, --remove-header, --body, --body-file or --file',
+      'what is to change? --url, --method, --header, --remove-header, --body, --body-file, --no-body or --file',
     )
   }
   return options.redact === false ? { ...edit, redact: false } : edit

@@ -35,7 +35,14 @@ it('names the layers that are on, from the outside in', () => {
     'attemptTimeout',
   ])
   expect(names({})).toEqual(['deadLetter', 'retry', 'rateLimit', 'circuitBreaker'])
-  expect(names({ deadLetter: false, retry: false, rateLimit: false, circuitBreaker: false })).toEqual([])
+  const off = {
+    deadLetter: false,
+    retry: false,
+    rateLimit: false,
+    bulkhead: false,
+    circuitBreaker: false,
+  } as const
+  expect(names(off)).toEqual([])
 })
 
 it('gives the options as they apply, the defaults among them, by the names that they are set with', () => {
