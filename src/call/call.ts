@@ -70,6 +70,9 @@ export abstract class Call extends AsyncResource {
   /** The caller aborts, or its own timeout has ended the call. */
   abstract cancel(given: Error | undefined): void
 
+  /** The source of its request body failed. */
+  protected abstract bodyFailed(error: unknown): void
+
   /** Its time as a whole is over. */
   abstract timeOut(error: RequestTimeoutError): void
 
@@ -225,13 +228,8 @@ export abstract class Call extends AsyncResource {
       options,
       bytes,
       () => (options === this.options ? this.options : { ...options }),
-      () => this.bodyFailed(),
+      (error) => this.bodyFailed(error),
     )
-  }
-
-  /** Not what ends a call that has failed by then. */
-  private bodyFailed(): void {
-    if (!this.failureWaits) this.cancelled = true
   }
 
   /** Captures it further below, and hears of timeouts unless the front desk has a captor; of several the first made. */

@@ -19,7 +19,7 @@ export class CallBodies {
     options: Dispatcher.DispatchOptions,
     bytes: number,
     copy: () => Dispatcher.DispatchOptions,
-    onSourceError: () => void,
+    onSourceError: (error: unknown) => void,
   ): Dispatcher.DispatchOptions {
     let body = this.#recorded.find((known) => known === (options.body as unknown))
     if (body === undefined) {

@@ -88,7 +88,7 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
   /** The caller aborts: what waits is told, then the attempt in hand, and the caller gets its reason at once. */
   cancel(given: Error | undefined): void {
     if (this.finished) return
-    if (isTimeout(given)) this.abandoned = true
+    if (isTimeout(given) && !this.cancelled) this.abandoned = true
     else this.#cancelled()
     this.stopWaiting()
     const hook = this.cancelHook
@@ -99,6 +99,14 @@ export class FrontDesk extends Call implements Dispatcher.DispatchHandler {
     const reason = given ?? new errors.RequestAbortedError()
     if (this.abandoned) this.#capturesTimeout(reason)
     this.deliverError(reason)
+  }
+
+  protected bodyFailed(error: unknown): void {
+    // not what ends a call that has failed by then
+    if (this.failureWaits || this.finished) return
+    this.cancelled = true
+    // an attempt in hand reports it; where none is, none can follow: fetch aborts by itself then
+    if (this.controller.attempt === null) this.controller.abort(error as Error)
   }
 
   /**

@@ -7,8 +7,10 @@ import {
   request,
   setGlobalDispatcher,
 } from 'undici'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
+import { resilience } from '../../../src/resilience.ts'
 import { retry } from '../../../src/retry/interceptor.ts'
+import { type CallDoneEvent, channels } from '../../../src/telemetry/channels.ts'
 import { timeout } from '../../../src/timeout/interceptor.ts'
 import { bodyNames, checkBody, faultNames, senderNames } from '../../support/calls/body-matrix.ts'
 import { ok, type Provider, startProvider, status } from '../../support/calls/provider.ts'
@@ -161,6 +163,60 @@ it('a stream that fails in the middle of an upload is not retried and not blamed
   ).rejects.toThrow('the disk failed')
   expect(provider.received.filter((entry) => entry.complete)).toHaveLength(0)
   expect(provider.received.length).toBeLessThanOrEqual(2)
+})
+
+describe.each<[string, (source: AsyncGenerator<Buffer>) => Readable]>([
+  ['an iterable', (source) => source as unknown as Readable],
+  ['a stream', (source) => Readable.from(source)],
+])('%s that fails while no attempt is in hand', (_which, bodyOf) => {
+  test.each<[string, Error]>([
+    ['', Object.assign(new Error('the disk failed'), { code: 'ENOSPC' })],
+    [' with the timeout of another call', new DOMException('too late', 'TimeoutError')],
+  ])('ends its call%s at once, with its own error, and nothing is sent any more', async (_how, failure) => {
+    // before the body is there
+    provider.onHeaders = (_request, response) => {
+      provider.received.push({} as never)
+      response.writeHead(503).end()
+      return true
+    }
+    const stack = resilience({ retry: { initialBackoffMs: 60_000, jitter: 'none' } })
+    const through = new Agent().compose(stack)
+    const done: CallDoneEvent[] = []
+    const hear = (event: CallDoneEvent): void => void done.push(event)
+    channels.callDone.subscribe(hear)
+    const { promise: waits, resolve } = Promise.withResolvers<object>()
+    channels.retryScheduled.subscribe(resolve)
+    async function* failing(): AsyncGenerator<Buffer> {
+      yield Buffer.from('half of it')
+      await waits
+      throw failure
+    }
+    const sent = request(provider.url, { method: 'PUT', body: bodyOf(failing()), dispatcher: through })
+    await expect(sent).rejects.toBe(failure)
+    channels.callDone.unsubscribe(hear)
+    channels.retryScheduled.unsubscribe(resolve)
+    expect(done).toMatchObject([{ outcome: 'cancelled', error: failure, attempts: 1 }])
+    expect((await stack.deadLetters.list()).items).toEqual([])
+    expect(provider.received).toHaveLength(1)
+    await stack.close()
+    await through.close()
+  })
+})
+
+it('a stream that fails while its call waits for a connection is not sent', async () => {
+  const { promise: answers, resolve: answer } = Promise.withResolvers<void>()
+  provider.replies = [(_request, response) => void answers.then(() => response.end('ok'))]
+  const through = new Agent({ connections: 1 }).compose(resilience())
+  const first = request(provider.url, { dispatcher: through })
+  await expect.poll(() => provider.received.length).toBe(1)
+  const body = new Readable({ read: () => undefined })
+  const second = request(provider.url, { method: 'PUT', body, dispatcher: through })
+  body.destroy(new Error('the disk failed'))
+  await expect(second).rejects.toThrow('the disk failed')
+  answer()
+  await (await first).body.dump()
+  await through.close()
+  expect(provider.received).toHaveLength(1)
 })
 
 it('a GET and a HEAD have no body and are tried again', async () => {
