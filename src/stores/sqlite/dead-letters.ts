@@ -21,8 +21,8 @@ import { idsOption } from '../../options.ts'
 import { SqliteClaims } from './claims.ts'
 import type { SqliteDatabase } from './database.ts'
 import { SqliteDeadLetterReader } from './reader.ts'
-import { isNatural, type Row } from './rows.ts'
-import { DeadLetterTable, HELD, MAX_LEASE_MS } from './table.ts'
+import type { Row } from './rows.ts'
+import { DeadLetterTable, HELD, MAX_LEASE_MS, sizeOf } from './table.ts'
 
 /** A record with what is kept of it. */
 interface NewRow {
@@ -185,7 +185,7 @@ export class SqliteDeadLetters implements DeadLetterStore {
         if (tooMany <= 0 && tooLarge <= 0) break
         oldest.push(row)
         tooMany--
-        tooLarge -= isNatural(row['bytes']) ? row['bytes'] : 0
+        tooLarge -= sizeOf(row) ?? 0
       }
     }
     for (const row of oldest) evicted.push(this.#evict(row))

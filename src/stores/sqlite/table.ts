@@ -35,6 +35,11 @@ export const IS_HEAD = `(d.ordering_key IS NULL OR NOT EXISTS (
 /** The columns of an entry's state. */
 export const STATE = 'd.status, d.due_at, d.replay_count, d.replays, d.note, d.leased_from'
 
+/** What a row counts for; `undefined` where it says what cannot be. */
+export function sizeOf({ bytes }: Row): number | undefined {
+  return isNatural(bytes) && bytes <= MAX_ROW_BYTES ? bytes : undefined
+}
+
 /** The tables with their prepared statements, and the changes that several operations make. */
 export class DeadLetterTable {
   readonly #file: SqliteDatabase
@@ -119,10 +124,18 @@ export class DeadLetterTable {
   }
 
   remove(row: Row): void {
-    const bytes = row['bytes']
+    const bytes = sizeOf(row)
     this.run('DELETE FROM dead_letters WHERE id = ?', row['id']!)
-    if (!isNatural(bytes) || bytes > MAX_ROW_BYTES) this.#recount()
-    else this.run('UPDATE dead_letter_totals SET count = max(0, count - 1), bytes = max(0, bytes - ?)', bytes)
+    const isDone =
+      bytes === undefined
+        ? 0
+        : this.run(
+            'UPDATE dead_letter_totals SET count = count - 1, bytes = bytes - ? WHERE count > 0 AND bytes >= ?',
+            bytes,
+            bytes,
+          )
+    // the size was not its own, or the totals are not those of the entries
+    if (isDone === 0) this.#recount()
   }
 
   /** What cannot be read waits for a person; its other columns stay as they are. */

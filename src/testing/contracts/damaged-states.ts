@@ -29,6 +29,8 @@ export interface DamageableStore {
 export interface Damages<Store> {
   /** To one entry: it is quarantined, or listed as corrupt, alone. */
   readonly ofOne: Readonly<Record<string, (store: Store, id: string) => Promise<void>>>
+  /** Gives one entry another size, in bytes. */
+  readonly ofSize?: (store: Store, id: string, bytes: number) => Promise<void>
   /** To what is beside the entries: nothing of them is lost by it. */
   readonly ofAll?: Readonly<
     Record<string, (store: Store, added: readonly DeadLetterRecord[]) => Promise<void>>
@@ -49,7 +51,7 @@ export function damagedStatesContract<Store extends DamageableStore>(
   runner: TestRunner,
   name: string,
   make: () => Promise<Store>,
-  { ofOne, ofAll = {} }: Damages<Store>,
+  { ofOne, ofSize, ofAll = {} }: Damages<Store>,
 ): void {
   const { describe, it, beforeEach, afterEach } = patient(runner)
   describe(`damaged states: ${name}`, () => {
@@ -131,6 +133,21 @@ export function damagedStatesContract<Store extends DamageableStore>(
           expect((await store.stats()).bytes).toBe(0)
         })
       }
+    }
+
+    for (const bytes of ofSize === undefined ? [] : [1_000_000, 2 ** 40]) {
+      it(`a size of ${bytes} bytes that one entry has not is forgotten with it: the bound of bytes holds for the others`, async () => {
+        const full = (await store.stats()).bytes
+        const [, bad] = records as [DeadLetterRecord, DeadLetterRecord]
+        await ofSize!(current, bad.id, bytes)
+        expect(await store.discard([bad.id])).toBe(1)
+        // whoever looks next
+        await store.claim({ limit: 1, leaseMs: LONG, ids: ['nobody'] })
+        expect((await store.stats()).bytes).toBe((full / 3) * 2)
+        const late = makeRecord({ orderingKey: 'o1' })
+        await store.add([late])
+        expect((await store.stats()).bytes).toBe(full)
+      })
     }
 
     for (const [what, damage] of Object.entries(ofAll)) {

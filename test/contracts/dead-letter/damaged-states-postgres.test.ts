@@ -73,6 +73,7 @@ damagedStatesContract(runner, 'PostgreSQL', make, {
     'a size beyond 2^53': set(`bytes = ${HUGE}, status = 'done'`),
     'labels that are no dictionary, and no record': set(`labels = '[7]', record = '""'`),
   }),
+  ofSize: (store, id, bytes) => set(`bytes = ${bytes}`)(store, id),
   ofAll: {
     'no rows of counts': async ({ pool, schema }) => {
       await pool.query(`DELETE FROM ${schema}.dead_letter_counts`)

@@ -112,6 +112,7 @@ damagedStatesContract(runner, 'Redis', make, {
     'a state that is a list': state(() => '[]'),
     'a state without a field': state(({ dueAt: _dueAt, ...fields }) => fields),
   }),
+  ofSize: (store, id, bytes) => state((fields) => ({ ...fields, bytes }))(store, id),
   ofAll: {
     'a hash in the place of what is due': replaced('due', 'HSET', 'a', '1'),
     'a list in the place of the leases': replaced('leases', 'RPUSH', 'a'),

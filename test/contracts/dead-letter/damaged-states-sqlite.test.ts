@@ -78,6 +78,7 @@ damagedStatesContract(runner, 'SQLite', make, {
     'a size beyond 2^53': set("bytes = ?, status = 'done'", HUGE),
     'labels that are no JSON, and no record': set("labels = '{', record = ''"),
   }),
+  ofSize: (store, id, bytes) => set('bytes = ?', bytes)(store, id),
   ofAll: {
     'a missing row of totals': run('DELETE FROM dead_letter_totals'),
     'totals beyond 2^53': run('UPDATE dead_letter_totals SET bytes = 9223372036854775807, captured = bytes'),

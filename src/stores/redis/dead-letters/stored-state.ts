@@ -109,7 +109,7 @@ export function unreadableState(json: Buffer, message: string): string {
     integration: text(integration) ?? '',
     origin: text(origin) ?? '',
     order: text(order),
-    bytes: natural(bytes) ?? 0,
+    bytes: size(bytes) ?? 0,
     payload: text(payload) ?? '0-0',
     replayable: false,
     kept: kept === true ? true : undefined,
@@ -128,7 +128,7 @@ export function storedState(json: Buffer): StoredState {
   const fields = fieldsOf(json)
   const { status, dueAt, bytes, payload, order, leaseUntil = 0, fence = 0, replayCount = 0 } = fields
   const knownStatus = statusOf(status)
-  const numbers = [dueAt, bytes, leaseUntil, fence, replayCount].map(natural)
+  const numbers = [dueAt, size(bytes), leaseUntil, fence, replayCount].map(natural)
   const texts = [payload, order ?? ''].map(text)
   if (knownStatus === undefined || [...numbers, ...texts].includes(undefined)) throw unreadable()
   const leasedFrom = statusOf(fields['leasedFrom'])
@@ -183,6 +183,14 @@ function natural(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < 9e15
     ? value
     : undefined
+}
+
+/** More than any entry has: as in common.lua. */
+const MAX_ENTRY_BYTES = 2 ** 32
+
+function size(value: unknown): number | undefined {
+  const bytes = natural(value)
+  return bytes !== undefined && bytes <= MAX_ENTRY_BYTES ? bytes : undefined
 }
 
 function text(value: unknown): string | undefined {

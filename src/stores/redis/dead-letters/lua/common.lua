@@ -24,12 +24,15 @@ local function whole(number) return string.format('%.0f', number) end
 
 local function natural(value) return type(value) == 'number' and value >= 0 and value < 9e15 and value % 1 == 0 end
 
+-- More than any entry has: what says so is damaged, and would have all others evicted.
+local MAX_ENTRY_BYTES = 4294967296
+
 -- A state, nil for none, false for what no script can use: whoever can write here can write anything.
 local function parse(json)
   if not json then return nil end
   local ok, state = pcall(cjson.decode, json)
   if ok and type(state) == 'table' and STATUSES[state.status] and type(state.payload) == 'string'
-    and natural(state.bytes) and natural(state.dueAt) and natural(state.leaseUntil or 0)
+    and natural(state.bytes) and state.bytes <= MAX_ENTRY_BYTES and natural(state.dueAt) and natural(state.leaseUntil or 0)
     and type(state.order or '') == 'string' then return state end
   return false
 end

@@ -12,7 +12,8 @@ local function remove(id, state)
   redis.call('ZREM', DUE, id)
   redis.call('ZREM', LEASES, id)
   if state then
-    redis.call('HINCRBY', TOTALS, 'bytes', whole(0 - state.bytes))
+    -- less than nothing: the size was not its own
+    if redis.call('HINCRBY', TOTALS, 'bytes', whole(0 - state.bytes)) < 0 then doubt() end
     redis.call('HINCRBY', TOTALS, 'n:' .. state.status, -1)
     if state.order then
       redis.call('ZREM', ORDERS, state.order .. ':' .. id)

@@ -47,7 +47,7 @@ local function enter(id, json)
     local bytes = tonumber(string.match(json, '"bytes":(%d+)'))
     place(id, times[id] or now, not could_go[id])
     totals['n:quarantined'] = totals['n:quarantined'] + 1
-    totals.bytes = totals.bytes + (natural(bytes) and bytes or 0)
+    totals.bytes = totals.bytes + (natural(bytes) and bytes <= MAX_ENTRY_BYTES and bytes or 0)
     payloads[payload_of(json) or ''] = true
     -- the next claim finds it there, and says what it is
     redis.call('ZADD', DUE, 0, id)
