@@ -17,6 +17,11 @@ type ModuleExports = {
   readonly [Name in 'classify' | 'inspectBody']: ReplayClassifyOptions[Name] | undefined
 }
 
+const readNames = ['seal', 'decide', 'classify', 'inspectBody'] as const satisfies (keyof ModuleExports)[]
+
+/** Node gives what `module.exports` of CommonJS is under these names, too. */
+const exportNames: ReadonlySet<string> = new Set(['default', 'module.exports', '__esModule', ...readNames])
+
 type Secrets = ModuleExports & { readonly credentials: Credentials }
 
 interface CredentialOptions {
@@ -51,7 +56,8 @@ export async function credentialsOf(
  * the name, and goes to that origin alone.
  */
 function environmentHeader(text: string, environment: NodeJS.ProcessEnv): OriginHeader {
-  const match = /^(.+)=([^=:]+):([^=:]+)$/.exec(text)
+  // the credential itself in place of the name of a variable is not to be said again
+  const match = /^(.+)=([^=:]+):([A-Za-z_]\w*)$/.exec(text)
   const [, origin = '', header = '', variable = ''] = match ?? []
   if (match === null) {
     throw new CliError(
@@ -76,6 +82,13 @@ async function credentialsModule(path: string): Promise<Secrets> {
   if (typeof loaded.default !== 'function') {
     throw new CliError(
       `--credentials: ${path} must export a function by default: export default (record) => ({ authorization: '...' })`,
+    )
+  }
+  // what is read under no name would not be heard: a `decide` with a typo sends everything
+  const unread = Object.keys(loaded).find((name) => !exportNames.has(name))
+  if (unread !== undefined) {
+    throw new CliError(
+      `--credentials: ${path} exports \`${unread}\`, which is not read: beside its default it may export ${readNames.join(', ')}`,
     )
   }
   const { seal, decide, classify, inspectBody } = loaded

@@ -7,6 +7,7 @@ import {
 } from '../../dead-letter/record/record.ts'
 import type { DeadLetterFilter } from '../../dead-letter/store/query/filter.ts'
 import { checkOrigin } from '../../operations/checked-origin.ts'
+import { CliError } from '../cli-error.ts'
 import { parseTime } from '../terminal/time-text.ts'
 
 export interface FilterOptions {
@@ -44,6 +45,9 @@ export function filterOf(options: FilterOptions, now: number): DeadLetterFilter 
     ...(label === undefined ? {} : { label }),
     ...(from === undefined ? {} : { from: parseTime('--from', from, now) }),
     ...(to === undefined ? {} : { to: parseTime('--to', to, now) }),
+  }
+  if (filter.from !== undefined && filter.to !== undefined && filter.from >= filter.to) {
+    throw new CliError(`--from must be before --to, got ${String(from)} and ${String(to)}`)
   }
   return Object.keys(filter).length === 0 ? undefined : filter
 }

@@ -12,6 +12,7 @@ import {
   withDefault,
 } from '../../checks.ts'
 import { httpOrigin } from '../../http/url/origin.ts'
+import { originMeantBy } from '../../http/url/scope.ts'
 import {
   arrayOption,
   booleanOption,
@@ -120,8 +121,8 @@ function filterOption(
 
 function originOption(name: string, value: unknown): string {
   const text = stringOption(name, value)
-  const origin = httpOrigin(text)
-  if (origin === text) return text
+  if (httpOrigin(text) === text) return text
+  const origin = originMeantBy(text)
   const meant = origin === undefined ? '' : `; did you mean ${JSON.stringify(origin)}?`
   throw new RangeError(
     `\`${name}\` must be an http or https origin such as "https://api.example.com", got ${JSON.stringify(text)}${meant}`,

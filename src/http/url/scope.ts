@@ -28,3 +28,8 @@ export function originsMeantBy(key: string): readonly string[] {
   const origins = ['https', 'http'].map((scheme) => httpOrigin(`${scheme}://${key}`))
   return /^[\w.-]+(?::\d+)?(?:\/|$)/.test(key) ? origins.filter((one) => one !== undefined) : []
 }
+
+/** The origin that is meant by what is none: what comes after it is left out, and a host alone is taken for `https`. */
+export function originMeantBy(text: string): string | undefined {
+  return httpOrigin(text) ?? originsMeantBy(text)[0]
+}

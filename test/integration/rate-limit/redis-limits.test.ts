@@ -177,6 +177,18 @@ describe('cool-downs that processes share through Redis', () => {
     await expect(one.call()).rejects.toMatchObject({ refusedBy: 'provider' })
     const listed = await limits('list')
     expect(JSON.parse(listed.stdout)).toMatchObject({ key: fleet.url })
+    // of these no call has a limit
+    for (const other of [`${fleet.url}/contacts`, new URL(fleet.url).host]) {
+      for (const action of [
+        ['clear', other],
+        ['cool', other, '5m'],
+      ]) {
+        expect(await limits(...action)).toMatchObject({
+          code: 2,
+          stderr: `error: <key> must be that of a limit, got ${other}; did you mean ${fleet.url}?\n`,
+        })
+      }
+    }
     expect(await limits('clear', fleet.url)).toMatchObject({ code: 0 })
     await vi.waitFor(async () => expect(await one.call()).toBe(200), 10_000)
     expect((await limits('list')).stdout).toBe('')

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { credentialsOf } from '../../../../src/cli/arguments/credential-options.ts'
 import { initialState } from '../../../../src/dead-letter/store/lifecycle.ts'
@@ -27,6 +30,8 @@ it.each([
   [ORIGIN, /must be <origin>=<header>:<VARIABLE>/],
   [`${ORIGIN}/path=a:AUTH`, /must be an origin/],
   [`${ORIGIN}=a:NONE`, /has no NONE/],
+  // the credential itself, and no name of a variable
+  [`${ORIGIN}=a:Bearer hunter2`, /must be <origin>=<header>:<VARIABLE>/],
   [`${ORIGIN}=a:EMPTY`, /has no EMPTY/],
   [`${ORIGIN}=authorization:NO_TOKEN`, /the header "authorization" with no credential in it/],
   [`${ORIGIN}=a:BAD`, /control character/],
@@ -36,4 +41,26 @@ it.each([
   const read = credentialsOf({ credentialsEnv: [text] }, [ORIGIN], environment)
   await expect(read).rejects.toThrow(message)
   await expect(read).rejects.not.toThrow(/hunter2/)
+})
+
+it('refuses an export of the module that is not read: a `decide` with a typo would send everything', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'credentials-'))
+  try {
+    const read = async (name: string, code: string): Promise<unknown> => {
+      await writeFile(join(folder, name), code)
+      return credentialsOf({ credentials: join(folder, name) }, [ORIGIN], environment)
+    }
+    const typo = "export default () => ({}); export const decied = () => 'hold'"
+    await expect(read('typo.mjs', typo)).rejects.toThrow(
+      'typo.mjs exports `decied`, which is not read: beside its default it may export seal, decide, classify, inspectBody',
+    )
+    const good = "export default () => ({}); export const decide = () => 'hold'"
+    expect(await read('good.mjs', good)).toMatchObject({ decide: expect.any(Function) as unknown })
+    expect(await read('common.cjs', 'module.exports = () => ({})')).toMatchObject({ decide: undefined })
+    const mixed =
+      "exports.__esModule = true; module.exports = Object.assign(() => ({}), { decide: () => 'hold' })"
+    expect(await read('mixed.cjs', mixed)).toBeDefined()
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })

@@ -20,3 +20,9 @@ it('never takes all by leaving something out, and only one of the three', () => 
     expect(() => select([...ids], options)).toThrow(/either ids, or a filter, or --all/)
   }
 })
+
+it('refuses a time that is over before it begins, which would find nothing', () => {
+  const within = (from: string, to: string): unknown => selectionOf([], { from, to }, 86_400_000)
+  expect(() => within('1h', '2h')).toThrow('--from must be before --to, got 1h and 2h')
+  expect(within('2h', '1h')).toEqual({ filter: { from: 79_200_000, to: 82_800_000 } })
+})

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { originsMeantBy, scopeOf, spelledKey } from '../../../../src/http/url/scope.ts'
+import { originMeantBy, originsMeantBy, scopeOf, spelledKey } from '../../../../src/http/url/scope.ts'
 
 it.each([
   ['https://api.example.com', 'https://api.example.com'],
@@ -44,4 +44,14 @@ it.each([
   ['', []],
 ])('by %j, where it is no origin, %j may be meant', (key, origins) => {
   expect(originsMeantBy(key)).toEqual(origins)
+})
+
+it.each([
+  ['https://api.example.com/v1', 'https://api.example.com'],
+  ['https://API.example.com:443/', 'https://api.example.com'],
+  ['localhost:8080', 'https://localhost:8080'],
+  ['*', undefined],
+  ['ftp://a.test', undefined],
+])('by %j the origin %j is meant', (text, origin) => {
+  expect(originMeantBy(text)).toBe(origin)
 })
