@@ -145,6 +145,13 @@ async function play({ steps, body, throwsIn }: Course, layers: Layers['layers'])
   return { statusCode, told, ended, error }
 }
 
+/** Lines of the log that tell of a lost call. */
+const lost: string[] = []
+const logger = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: (_context: object, message: string) => void lost.push(message),
+}
 const done: CallDoneEvent[] = []
 const hear = (event: CallDoneEvent): void => void done.push(event)
 beforeEach(() => {
@@ -155,12 +162,13 @@ afterEach(() => channels.callDone.unsubscribe(hear))
 
 /** One call at a time finds room: what is not given back is missed by the next. */
 const room = { maxQueued: 1 } as const
+const common = { circuitBreaker: false, rateLimit: false, retry: { maxAttempts: 1 }, logger } as const
 
 test.each<[string, () => Layers]>([
   [
     'dead letters alone',
     () => {
-      const letters = deadLetter(room)
+      const letters = deadLetter({ ...room, logger })
       return { letters, layers: [letters], close: () => letters.close() }
     },
   ],
@@ -168,7 +176,7 @@ test.each<[string, () => Layers]>([
     'a stack',
     () => {
       const letters = resilience({
-        retry: { maxAttempts: 1 },
+        ...common,
         circuitBreaker: { failureThreshold: 1e6 },
         rateLimit: { cooldown: false },
         bulkhead: { limit: 1 },
@@ -182,13 +190,8 @@ test.each<[string, () => Layers]>([
   [
     'dead letters under a stack',
     () => {
-      const letters = deadLetter(room)
-      const stack = resilience({
-        retry: { maxAttempts: 1 },
-        circuitBreaker: false,
-        rateLimit: false,
-        deadLetter: false,
-      })
+      const letters = deadLetter({ ...room, logger })
+      const stack = resilience({ ...common, deadLetter: false })
       return {
         letters,
         layers: [letters, stack],
@@ -203,7 +206,7 @@ test.each<[string, () => Layers]>([
     for (let seed = 1; seed <= 250; seed++) {
       const course = courseOf(seeded(seed))
       const bare = await play(course, [])
-      done.length = 0
+      done.length = lost.length = 0
       const heard = await play(course, layers)
       const { items } = await letters.deadLetters.list()
       const whole = items[0] && (await letters.deadLetters.get(items[0].id))
@@ -219,6 +222,7 @@ test.each<[string, () => Layers]>([
       const failed =
         statusCode === undefined ? error !== undefined && !byCaller.has(error) : statusCode >= 429
       expect(items.length, about).toBe(failed ? 1 : 0)
+      expect(lost, about).toEqual(failed ? [expect.stringMatching(/^dead letter captured/)] : [])
       const outcome = ended ? 'response' : byCaller.has(error) ? 'cancelled' : 'error'
       expect(done, about).toMatchObject([{ outcome, statusCode, deadLetterId: items[0]?.id }])
       const { replayable, request } = whole ?? {}
