@@ -217,7 +217,11 @@ export class FailedAttempt {
       },
       failed: (error) => {
         call.givenUp = { reason: error instanceof ShutdownError ? 'shutdown' : 'deadline', notBefore }
-        this.#retrier.waitFailed(error)
+        try {
+          this.#retrier.waitFailed(error)
+        } finally {
+          this.tellGivenUp()
+        }
       },
     })
     // Ref'd: an unref'd timer lets the process exit with a request pending (undici #3975). A millisecond more, since

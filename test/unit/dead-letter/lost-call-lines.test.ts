@@ -127,6 +127,16 @@ describe('a lost call is one line,', () => {
     expect(lines).toMatchObject([{ ...lost, msg: 'call given up: exhausted', err: reset }])
   })
 
+  it('that of the call given up where it has none, and `close` ends the wait for its next attempt', async () => {
+    const slow = { maxAttempts: 2, initialBackoffMs: 60_000, jitter: 'none' } as const
+    const stack = stackOf({ deadLetter: false, retry: slow })
+    const over = lose([stack])
+    await stack.close()
+    await over
+    expect(lines).toMatchObject([{ ...lost, msg: 'call given up: shutdown', code: 'ECONNRESET' }])
+    expect(events).toMatchObject([{ reason: 'shutdown' }])
+  })
+
   it('with interceptors of their own, that have the same logger', async () => {
     const shared = logger()
     await lose([made(retry({ ...once, logger: shared })), made(deadLetter({ logger: shared }))])
