@@ -100,13 +100,13 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
       if (until === 0) this.cleared(key)
       else if (ms > 0) this.cooled(key, ms)
     }
-    for (const { limit } of this.#limits.values()) limit.reconnected()
+    for (const { limit } of this.#limits.values()) limit.exchange.reconnected()
   }
 
   /** Messages arrive from now on; what came of cool-downs before may have been missed. */
   subscribed(): void {
     if (this.#closed) return
-    for (const { limit } of this.#limits.values()) limit.subscribed()
+    for (const { limit } of this.#limits.values()) limit.exchange.subscribed()
     const askedAt = this.#scheduler.now()
     this.#track(
       this.#backend.cooling().then((all) => {
@@ -131,7 +131,7 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
       const key = this.#keyOf(message.id)
       this.#ends(key)
       this.#registry.heardClear(key)
-    } else this.#limits.get(`${message.id} ${message.name}`)?.limit.heard(message.kind)
+    } else this.#limits.get(`${message.id} ${message.name}`)?.limit.exchange.heard(message.kind)
   }
 
   async flush(): Promise<void> {
@@ -144,7 +144,7 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
     const requests: LimitRequest[] = []
     for (const { limit } of this.#limits.values()) {
       // what is held goes to others at once, and not when its lease lapses
-      const request = limit.hasNews ? limit.request(true) : undefined
+      const request = limit.hasNews ? limit.exchange.request(true) : undefined
       if (request !== undefined) requests.push(request)
     }
     if (requests.length > 0) await this.#backend.exchange(requests)
@@ -188,7 +188,7 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
   #send(limits: readonly SharedLimit[]): void {
     const sentAt = this.#scheduler.now()
     const sent = limits.flatMap((limit) => {
-      const request = limit.request()
+      const request = limit.exchange.request()
       return request === undefined ? [] : [{ limit, request }]
     })
     if (sent.length === 0) return
@@ -196,8 +196,8 @@ export class SharedLimits implements LimitLink, SharedLimitHost {
       this.#backend.exchange(sent.map(({ request }) => request)).then((replies) => {
         sent.forEach(({ limit, request }, at) => {
           const reply = replies[at] ?? new Error('no reply')
-          if (isError(reply)) limit.failed(sentAt)
-          else limit.answered(request, reply, sentAt)
+          if (isError(reply)) limit.exchange.failed(sentAt)
+          else limit.exchange.answered(request, reply, sentAt)
         })
       }),
     )

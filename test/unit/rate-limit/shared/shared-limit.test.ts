@@ -27,13 +27,13 @@ class Scene {
   }
 
   #exchange(limit: SharedLimit): void {
-    const request = limit.request()
+    const request = limit.exchange.request()
     if (request === undefined) return
     const sentAt = this.clock.now()
     this.asked.push(request)
     const said = this.answer(request)
     if (said === 'lost') {
-      this.clock.after(250, () => limit.failed(sentAt))
+      this.clock.after(250, () => limit.exchange.failed(sentAt))
       return
     }
     const { held: kept, live, background, spare, used } = request
@@ -53,7 +53,7 @@ class Scene {
       profile: nothing,
       ...said,
     }
-    this.clock.after(1, () => limit.answered(request, reply, sentAt))
+    this.clock.after(1, () => limit.exchange.answered(request, reply, sentAt))
   }
 
   /** Uses one unit where there is a permit; waits for one else. */
@@ -148,11 +148,11 @@ describe('when the server has lost what it knew', () => {
     scene.answer = (request) =>
       request.history === undefined ? { ...heldFor(2_000, 0), status: 'restate' } : heldFor(2_000, 61)
     scene.asked.length = 0
-    scene.limit.heard('new')
+    scene.limit.exchange.heard('new')
     await scene.clock.advance(50)
     expect(scene.asked.map(({ history }) => history?.map(([, units]) => units))).toEqual([undefined, [1]])
     // said again, as long as it is held back: it has told all
-    scene.limit.heard('new')
+    scene.limit.exchange.heard('new')
     await scene.clock.advance(50)
     expect(scene.asked).toHaveLength(2)
   })
@@ -161,7 +161,7 @@ describe('when the server has lost what it knew', () => {
     await known()
     scene.use()
     scene.asked.length = 0
-    scene.limit.subscribed()
+    scene.limit.exchange.subscribed()
     await scene.clock.advance(1)
     expect(scene.asked).toHaveLength(1)
   })
@@ -169,7 +169,7 @@ describe('when the server has lost what it knew', () => {
   it('goes on with its share of what all have told, as soon as that is less than what it knew', async () => {
     await known()
     scene.answer = () => heldFor(2_000, 96)
-    scene.limit.heard('new')
+    scene.limit.exchange.heard('new')
     await scene.clock.advance(10)
     expect(scene.limit.degraded).toBe(true)
     // a quarter of the 4 that are left
@@ -179,7 +179,7 @@ describe('when the server has lost what it knew', () => {
   it('asks again soon when a message is lost meanwhile: what its share is used for must be known before the end', async () => {
     await known()
     scene.answer = () => heldFor(2_000, 61)
-    scene.limit.heard('new')
+    scene.limit.exchange.heard('new')
     await scene.clock.advance(10)
     scene.answer = () => 'lost'
     await scene.clock.advance(450)
@@ -239,7 +239,7 @@ describe('a limit that is made again, after its key was forgotten', () => {
     await scene.clock.advance(500)
     scene.limit.close()
     const last = scene.asked.at(-1)!.sequence
-    expect(scene.again().request()!.sequence).toBeGreaterThan(last)
+    expect(scene.again().exchange.request()!.sequence).toBeGreaterThan(last)
   })
 
   it('may be forgotten once all is told, and its lease over: the server would count from what it knows of that', async () => {
