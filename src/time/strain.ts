@@ -3,7 +3,7 @@ import type { Scheduler } from './clock.ts'
 /** The longest pause is so many times the one that was asked for. */
 const MOST = 16
 /** What is left of that after an exchange that was quick: who eases off at once presses too hard at once. */
-const LEFT = 0.8
+const LEFT = 0.9
 
 /**
  * How hard one of many clients may press a server that all share. The pauses between its exchanges double with each one

@@ -223,7 +223,7 @@ export class Exchange {
     const now = this.#scheduler.now()
     const here = sumsOf(circuit.machine.window, now)
     // a reply that was overtaken by a later one does not know what that one was told
-    if (shared.isLatest(sent.order)) shared.learn(reply, here.total, circuit.policy, now)
+    if (shared.isLatest(sent.order)) shared.learn(reply, here.total, circuit.policy, now, this.#strain.times)
     if (!first) return
     // what came before the first view was never sent
     shared.pending = here

@@ -93,12 +93,13 @@ export class SharedState {
   /**
    * The store's own sums.
    * @param counted in this process's own window
+   * @param times as for `hasRested`
    */
-  learn(sums: Counts, counted: number, policy: CircuitPolicy, now: number): void {
+  learn(sums: Counts, counted: number, policy: CircuitPolicy, now: number, times: number): void {
     this.#know(sums)
     this.learnedAt = now
     this.#calmSince = nearsThreshold(policy, this.#all) ? undefined : (this.#calmSince ?? now)
-    this.eager = this.#restMs(policy, now) < this.#leastRestMs
+    this.eager = this.#restMs(policy, now, times) < this.#leastRestMs
     this.mostResting = this.eager ? 0 : REST_OF_COUNTED * counted
   }
 
@@ -111,7 +112,7 @@ export class SharedState {
     return !this.eager && now - this.learnedAt >= this.#restMs(policy, now, times)
   }
 
-  #restMs({ windowMs }: CircuitPolicy, now: number, times = 1): number {
+  #restMs({ windowMs }: CircuitPolicy, now: number, times: number): number {
     if (this.#calmSince === undefined) return 0
     return Math.min((now - this.#calmSince) * REST_OF_CALM * times, windowMs * REST_OF_WINDOW)
   }

@@ -3,8 +3,8 @@ import type { Strain } from '../../../time/strain.ts'
 
 /** Without an answer for so long the store is out of reach: one lost reply is no outage. In milliseconds. */
 const OUTAGE_MS = 600
-/** It is asked again so many times later, at most, where it is out of reach because it does not answer in time. */
-const MOST_TIMES = 4
+/** Where it does not answer in time it is asked again so many times later: soon enough to tell what a share is used for. */
+const MOST_TIMES = 2
 
 /** Whether the store is out of reach for a limit, and when it is worth asking it again. */
 export class Outage {

@@ -168,7 +168,7 @@ describe('closed', () => {
     expect(server.log).toEqual(['flush', 'flush'])
     expect(server.flushed.at(-1)).toMatchObject({ total: 3, failed: 3 })
     // and the interval is the usual one again when the store has been quick for a while
-    for (let times = 0; times < 3; times++) {
+    for (let times = 0; times < 6; times++) {
       fail(circuit, 1)
       await server.clock.advance(200)
     }
