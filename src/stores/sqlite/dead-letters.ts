@@ -47,9 +47,6 @@ const EVICTABLE = `SELECT d.id, d.integration, d.bytes FROM dead_letters d
   WHERE d.reason <> '${NEVER_EVICTED}' AND NOT ${HELD}`
 const OLDEST_FIRST = 'ORDER BY d.ts, d.id'
 
-/** Rows that are looked at first for what may go: mostly one of them does. */
-const FIRST_LOOK = 4
-
 /** Rows per transaction: few enough not to hold up the event loop. */
 const BATCH = 8
 
@@ -176,8 +173,8 @@ export class SqliteDeadLetters implements DeadLetterStore {
         `${EVICTABLE} ${OLDEST_FIRST} LIMIT ? OFFSET ?`,
         now,
         now + MAX_LEASE_MS,
-        // twice as many each time
-        Math.max(FIRST_LOOK, oldest.length),
+        // mostly one; for the bytes of a large one twice as many each time
+        Math.max(1, tooMany, oldest.length),
         oldest.length,
       )
       if (rows.length === 0) return false
