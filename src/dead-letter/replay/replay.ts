@@ -33,6 +33,9 @@ const MAX_PAUSE_MS = 30_000
  */
 const MIN_SHARE_LEFT = 0.5
 
+/** Refused entries that are made due together. */
+const RELEASED_AT_ONCE = 100
+
 interface RunContext {
   readonly clock: Scheduler
   /** What is known of the origins from the runs before. */
@@ -87,7 +90,7 @@ class ReplayRun implements LaneWork {
   /** Of `limit`, what is claimed or being claimed. */
   #taken = 0
   readonly #claimedByIds = new Set<string>()
-  /** What is missing for these: at once due for the next run, and seen again by this one when all before them had a turn. */
+  /** For these something is missing: they wait for a backoff, or this run would meet them again and again. */
   readonly #refused = new Set<string>()
 
   constructor(store: DeadLetterStore, plan: ReplayPlan, report: ReplayReport, context: RunContext) {
@@ -111,6 +114,7 @@ class ReplayRun implements LaneWork {
       const failed = results.find((result) => result.status === 'rejected')
       if (failed !== undefined) throw failed.reason
     }
+    if (!scheduled) await this.#releaseRefused()
     summary.leftAlone = this.#plan.origins
       .map((origin) => origins.leftAlone(origin))
       .filter((alone) => alone !== undefined)
@@ -133,20 +137,11 @@ class ReplayRun implements LaneWork {
     this.#taken += most
     const claim = { limit: most, leaseMs, maxReplays, lapseDelayMs, filter: { ...filter, origin }, ids }
     const { items, corrupt } = await this.#store.claim(claim)
-    const fresh: ClaimedDeadLetter[] = []
-    for (const entry of items) {
-      if (this.#refused.has(entry.id)) await this.#putBack(entry)
-      else fresh.push(entry)
-    }
-    this.#taken -= most - fresh.length
+    this.#taken -= most - items.length
     this.#report.addCorrupt(corrupt)
-    this.#report.summary.claimed += fresh.length
+    this.#report.summary.claimed += items.length
     // what could not be read is out of the way: there may be others behind it
-    return items.length === 0 && corrupt.length > 0 ? this.claim(origin, limit) : fresh
-  }
-
-  async #putBack({ id, fence }: ClaimedDeadLetter): Promise<void> {
-    await this.#store.settle(id, fence, { outcome: 'later', delayMs: 0 })
+    return items.length === 0 && corrupt.length > 0 ? this.claim(origin, limit) : items
   }
 
   async turn(entry: ClaimedDeadLetter): Promise<'taken' | 'end' | undefined> {
@@ -156,9 +151,11 @@ class ReplayRun implements LaneWork {
       return undefined
     }
     if (prepared.then === 'settle') {
-      await this.#settle(entry, this.#forThisRun(entry, prepared.judgement), { error: prepared.error })
+      await this.#settle(entry, prepared.judgement, { error: prepared.error })
+      if (prepared.judgement.reason === 'missing') this.#refused.add(entry.id)
       return undefined
     }
+    this.#refused.delete(entry.id)
     const { request } = prepared
     const { origins } = this.#context
     const { origin } = request.url
@@ -215,13 +212,24 @@ class ReplayRun implements LaneWork {
   }
 
   /**
-   * Who starts a run knows when, and may have what is missing the next time. A scheduled one would meet what it has refused twice
-   * a second: that waits for its backoff.
+   * Who starts a run knows when, and may have what was missing the next time: it is due then. A scheduled run would come back to it
+   * twice a second.
    */
-  #forThisRun({ id }: ClaimedDeadLetter, judgement: Judgement): Judgement {
-    if (judgement.reason !== 'missing' || this.#context.scheduled) return judgement
-    this.#refused.add(id)
-    return { ...judgement, settlement: { outcome: 'later', delayMs: 0 } }
+  async #releaseRefused(): Promise<void> {
+    const { leaseMs, maxReplays, lapseDelayMs } = this.#plan
+    const ids = [...this.#refused]
+    try {
+      for (let at = 0; at < ids.length && !this.#signal.aborted; at += RELEASED_AT_ONCE) {
+        const some = ids.slice(at, at + RELEASED_AT_ONCE)
+        const claim = { ids: some, limit: some.length, leaseMs, maxReplays, lapseDelayMs }
+        const { items } = await this.#store.claim(claim)
+        const later = { outcome: 'later', delayMs: 0 } as const
+        await Promise.all(items.map(({ id, fence }) => this.#store.settle(id, fence, later)))
+      }
+    } catch (error) {
+      // the run has done its work, and they come back by themselves
+      this.#report.settleFailed(error)
+    }
   }
 
   async #discard(entry: ClaimedDeadLetter): Promise<void> {

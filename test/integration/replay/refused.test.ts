@@ -12,7 +12,7 @@ import { postgresStore } from '../../../src/stores/postgres/postgres-store.ts'
 import { redisStore } from '../../../src/stores/redis/redis-store.ts'
 import { sqliteStore } from '../../../src/stores/sqlite/sqlite-store.ts'
 import { makeRecord } from '../../../src/testing/contracts/records.ts'
-import { ok, type Provider, startProvider } from '../../support/calls/provider.ts'
+import { ok, type Provider, startProvider, status } from '../../support/calls/provider.ts'
 import { newSchema, postgresFixture, type PostgresFixture } from '../../support/servers/postgres-schemas.ts'
 import { type RunningRedis, startRedis } from '../../support/servers/redis-server.ts'
 
@@ -129,6 +129,44 @@ describe.each<[string, () => ResilienceStore]>([
     const { items } = await store.deadLetters.list()
     expect(Math.min(...items.map(({ dueAt }) => dueAt))).toBeGreaterThan(Date.now() + 5_000)
   })
+})
+
+it('a run that has refused some still sits out the waits of the provider for the others', async () => {
+  store = memoryStore()
+  await add(12, 6)
+  provider.replies = [ok, status(429, { 'retry-after': '1' }), ok]
+  expect(await replayDeadLetters(store.deadLetters, options({ concurrency: 2 }))).toMatchObject({
+    refused: 12,
+    done: 6,
+    leftAlone: [],
+  })
+})
+
+it('a run that is ended leaves what it has refused to its backoff', async () => {
+  store = memoryStore()
+  await add(3, 0)
+  const ending = new AbortController()
+  const onProgress = (one: ReplayProgress): void => {
+    if (told.push(one) === 2) ending.abort()
+  }
+  await replayDeadLetters(store.deadLetters, options({ concurrency: 1, signal: ending.signal, onProgress }))
+  const { items } = await store.deadLetters.list()
+  expect(items.filter(({ dueAt }) => dueAt > Date.now())).toHaveLength(2)
+})
+
+it('a store that fails at the end of a run does not undo it: what was refused waits for its backoff', async () => {
+  store = memoryStore()
+  await add(2, 1)
+  const claim = store.deadLetters.claim.bind(store.deadLetters)
+  vi.spyOn(store.deadLetters, 'claim').mockImplementation((given) =>
+    given.ids === undefined ? claim(given) : Promise.reject(new Error('the store is away')),
+  )
+  const warned = vi.spyOn(process, 'emitWarning').mockReturnValue()
+  expect(await replayDeadLetters(store.deadLetters, options())).toMatchObject({ refused: 2, done: 1 })
+  expect(warned.mock.calls.map(([text]) => String(text))).toEqual([
+    expect.stringContaining('the store is away'),
+  ])
+  warned.mockRestore()
 })
 
 it('what a run is limited to counts what it has refused, and the next one goes on with the others', async () => {
