@@ -273,7 +273,7 @@ describe('`decide`', () => {
     expect(summary).toMatchObject({ refused: 2, done: 1, inDoubt: 0 })
     expect(told.map(({ message }) => message).sort()).toEqual([
       '`decide` must answer send, discard or hold, got "yes"',
-      'the database is away',
+      '`decide` threw: the database is away',
       undefined,
     ])
   })
