@@ -107,7 +107,7 @@ export class PostgresCapture {
     this.#retention.learn(totals, load)
     await this.#retention.tidy(totals)
     const isDue = this.#retention.isDue(totals, { ...load, oldest })
-    return isDue && fresh.size > 0 ? this.#retention.enforce(rows.map(({ record }) => record.id)) : []
+    return isDue ? this.#retention.enforce(rows.map(({ record }) => record.id)) : []
   }
 
   async #insert(
