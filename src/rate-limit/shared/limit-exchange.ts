@@ -3,10 +3,11 @@ import { Strain } from '../../time/strain.ts'
 import type { LimitRule, Wanted } from '../limit.ts'
 import type { SlidingWindow } from '../sliding-window.ts'
 import type { LimitReply, LimitRequest } from './backend.ts'
+import { lowWater } from './demand.ts'
 import type { LoneMode } from './lone/lone-mode.ts'
 import type { LastHeard } from './lone/lone-share.ts'
 import { Outage } from './lone/outage.ts'
-import { NextExchange } from './next-exchange.ts'
+import type { NextExchange } from './next-exchange.ts'
 import type { Permits } from './permits.ts'
 import { ServerMemory } from './server-memory.ts'
 import type { Tally } from './tally.ts'
@@ -30,20 +31,16 @@ export interface LimitFacts {
   readonly tally: Tally
   readonly history: SlidingWindow
   readonly lone: LoneMode
-}
-
-/** What an exchange asks of those around it. */
-interface LimitExchangeHost {
-  /** One is due in this turn of the event loop. */
-  soon(): void
-  /** Permits came, or the limit goes on by itself: calls may go. */
-  changed(): void
+  /** When the next one is due. */
+  readonly next: NextExchange
 }
 
 /** What a limit and its store tell each other: what was used and is wanted, and what is granted; and when. */
 export class LimitExchange {
   readonly #facts: LimitFacts
-  readonly #host: LimitExchangeHost
+  readonly #permits: Permits
+  /** Permits came, or the limit goes on by itself: calls may go. */
+  readonly #changed: () => void
   readonly #scheduler: Scheduler
   readonly #wants: Wants
   readonly #memory = new ServerMemory()
@@ -61,32 +58,18 @@ export class LimitExchange {
   #sequence: number
   #closed = false
 
-  constructor(facts: LimitFacts, host: LimitExchangeHost, scheduler: Scheduler) {
+  constructor(facts: LimitFacts, changed: () => void, scheduler: Scheduler) {
     this.#facts = facts
-    this.#host = host
+    this.#permits = facts.permits
+    this.#changed = changed
     this.#scheduler = scheduler
     const now = scheduler.now()
     // higher than that of one which was forgotten: the server still knows it
     this.#sequence = Math.floor(now * 1_000)
-    this.#wants = new Wants(facts.rule, now)
+    this.#wants = new Wants(facts.rule, facts.tally, now)
     this.#strain = new Strain(scheduler, SLOW_MS)
     this.#outage = new Outage(scheduler, this.#strain)
-    this.#next = new NextExchange(scheduler, () => host.soon())
-  }
-
-  get underWay(): boolean {
-    return this.#next.underWay
-  }
-
-  /** Units were used: with a permit or without. */
-  used(now: number): void {
-    this.#wants.used(now)
-  }
-
-  /** Permits were used: that is told in time, and more are asked for before calls have to wait. */
-  took(now: number): void {
-    if (this.#facts.permits.units < this.#wants.lowWater) this.#ask(now)
-    else if (!this.#next.isDue) this.tellLater()
+    this.#next = facts.next
   }
 
   /** What was used is told: later while the store is strained, but before the lease is over. */
@@ -102,7 +85,7 @@ export class LimitExchange {
     const now = this.#scheduler.now()
     if (this.#next.underWay) this.#next.afterThis()
     else if (this.retryAt > now) this.#later(this.retryAt - now + this.#scheduler.random() * 3)
-    else if (this.#wants.missing(this.#facts.permits) > 0) this.#next.now()
+    else if (this.#wants.missing(this.#permits) > 0) this.#next.now()
   }
 
   close(): void {
@@ -116,7 +99,7 @@ export class LimitExchange {
       if (this.#memory.isNews(this.#scheduler.now())) this.#next.now()
     } else if (!this.#wants.scarce) {
       this.#wants.scarce = true
-      if (this.#facts.permits.units > 0) this.#next.now()
+      if (this.#permits.units > 0) this.#next.now()
     }
   }
 
@@ -137,7 +120,7 @@ export class LimitExchange {
     this.#next.begun()
     const { by, id, name, rule, permits, tally, history } = this.#facts
     const wants = this.#wants
-    wants.measure(tally.used, now)
+    wants.measure(now)
     permits.lapse(now)
     const stock = wants.stock(now)
     // given back by stating less
@@ -210,38 +193,40 @@ export class LimitExchange {
   }
 
   #withoutPermits(): void {
-    this.#facts.permits.hold(0, 0)
+    this.#permits.hold(0, 0)
     this.#wants.unheard()
-    this.#host.changed()
+    this.#changed()
   }
 
   #granted(request: LimitRequest, reply: LimitReply, sentAt: number, now: number): void {
-    const permits = this.#facts.permits
+    const permits = this.#permits
     const usedMeanwhile = request.held - permits.units
     const held = reply.kept + reply.live + reply.background + reply.spare - usedMeanwhile
     permits.hold(held, permits.background + reply.background)
     permits.leased(sentAt, request.leaseMs)
     this.usedByAll = reply.used
     this.retryAt = reply.retryInMs === undefined ? 0 : now + Math.max(2, reply.retryInMs)
-    this.#wants.heard(request, reply, permits.units, now)
-    this.#host.changed()
+    this.#wants.heard(request, reply, permits.units)
+    permits.lowWater = lowWater(this.#wants.stock(now))
+    this.#changed()
     this.#plan(now, request.leaseMs)
   }
 
   /** @param leaseMs how long what is held now is valid: the rhythm may have changed since it was asked for */
   #plan(now: number, leaseMs: number): void {
-    const { units } = this.#facts.permits
+    const { units } = this.#permits
     const wants = this.#wants
     const blockedMs = wants.waits ? this.retryAt - now : 0
     if (this.#memory.isLost) this.#next.now()
     else if (blockedMs > 0) this.#later(blockedMs + this.#scheduler.random() * 3)
-    else if (this.#next.again && wants.missing(this.#facts.permits) > 0) this.#next.now()
+    else if (this.#next.again && wants.missing(this.#permits) > 0) this.#next.now()
     else if (this.#facts.tally.hasNews || units > wants.stock(now)) this.tellLater()
     else if (units > 0) this.#later(leaseMs * 0.4)
   }
 
-  #ask(now: number): void {
-    if (this.#facts.permits.units === 0 && this.retryAt > now && !this.#next.underWay) {
+  /** Permits are low. */
+  ask(now: number): void {
+    if (this.#permits.units === 0 && this.retryAt > now && !this.#next.underWay) {
       this.#later(this.retryAt - now)
     } else this.#next.now()
   }

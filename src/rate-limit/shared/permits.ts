@@ -6,6 +6,8 @@ export class Permits {
   units = 0
   /** Of these: for background calls alone. */
   background = 0
+  /** With fewer than this more are asked for, before calls have to wait. */
+  lowWater = 1
   #until = -Infinity
 
   get live(): number {

@@ -3,6 +3,7 @@ import type { Limit, LimitRule, LimitState, Wanted } from '../limit.ts'
 import { SlidingWindow } from '../sliding-window.ts'
 import { LimitExchange } from './limit-exchange.ts'
 import { LoneMode } from './lone/lone-mode.ts'
+import { NextExchange } from './next-exchange.ts'
 import { Permits } from './permits.ts'
 import { Tally } from './tally.ts'
 
@@ -35,6 +36,7 @@ export class SharedLimit implements Limit {
   readonly #lone: LoneMode
   readonly #permits = new Permits()
   readonly #tally = new Tally()
+  readonly #next: NextExchange
 
   constructor(
     { id, name, rule, processes }: { id: string; name: string; rule: LimitRule; processes: number },
@@ -47,6 +49,7 @@ export class SharedLimit implements Limit {
     this.#host = host
     this.#history = new SlidingWindow(rule.windowMs)
     this.#lone = new LoneMode(rule, this.#history, processes, scheduler.now())
+    this.#next = new NextExchange(scheduler, () => host.exchangeSoon(this))
     this.exchange = new LimitExchange(
       {
         by: host.by,
@@ -57,8 +60,9 @@ export class SharedLimit implements Limit {
         tally: this.#tally,
         history: this.#history,
         lone: this.#lone,
+        next: this.#next,
       },
-      { soon: () => host.exchangeSoon(this), changed: () => host.changed(this) },
+      () => host.changed(this),
       scheduler,
     )
   }
@@ -85,7 +89,8 @@ export class SharedLimit implements Limit {
       return
     }
     this.#permits.take(units, background)
-    this.exchange.took(now)
+    if (this.#permits.units < this.#permits.lowWater) this.exchange.ask(now)
+    else if (!this.#next.isDue) this.exchange.tellLater()
   }
 
   giveBack(units: number, at: number, now: number): void {
@@ -142,7 +147,7 @@ export class SharedLimit implements Limit {
   }
 
   forgettable(now: number): boolean {
-    return !this.hasNews && !this.exchange.underWay && now - this.exchange.settledAt >= LEASE_OVER_MS
+    return !this.hasNews && !this.#next.underWay && now - this.exchange.settledAt >= LEASE_OVER_MS
   }
 
   close(): void {
@@ -157,7 +162,7 @@ export class SharedLimit implements Limit {
 
   #use(units: number, now: number): void {
     this.#tally.used += units
-    this.exchange.used(now)
+    this.#tally.usedAt = now
     this.#history.add(units, now)
   }
 }

@@ -8,6 +8,8 @@ export class Tally {
   usedKnown = 0
   returned = 0
   returnedKnown = 0
+  /** When it last used some. */
+  usedAt = -Infinity
   #usedSent = 0
 
   /** Whether there is something that the server has not heard. */

@@ -1,7 +1,8 @@
 import type { LimitRule, Wanted } from '../limit.ts'
 import type { LimitReply, LimitRequest } from './backend.ts'
-import { isAmple, lowWater, type Rhythm, rhythmOf, stockWanted, UseRate } from './demand.ts'
+import { isAmple, type Rhythm, rhythmOf, stockWanted, UseRate } from './demand.ts'
 import type { Permits } from './permits.ts'
+import type { Tally } from './tally.ts'
 
 const nobody: Wanted = { all: 0, first: 0 }
 
@@ -12,19 +13,18 @@ export class Wants {
   background = nobody
   /** How often it is worth an exchange. */
   rhythm: Rhythm
-  /** With fewer permits than this it asks for more before calls have to wait. */
-  lowWater = 1
   /** Others wait: nobody is to hold permits ahead of use. */
   scarce = false
   /** It waits and got nothing: what it holds is too little, and of use to others. */
   starved = false
   readonly #rule: LimitRule
+  readonly #tally: Tally
   readonly #rate: UseRate
-  #usedAt = -Infinity
   #ample = false
 
-  constructor(rule: LimitRule, now: number) {
+  constructor(rule: LimitRule, tally: Tally, now: number) {
     this.#rule = rule
+    this.#tally = tally
     this.#rate = new UseRate(now)
     this.rhythm = rhythmOf(false, rule.windowMs)
   }
@@ -39,13 +39,9 @@ export class Wants {
     return this.live.all === 0 && this.background.all > 0
   }
 
-  used(now: number): void {
-    this.#usedAt = now
-  }
-
-  /** @param used units since the beginning */
-  measure(used: number, now: number): void {
-    this.#rate.measure(used, now)
+  /** Looks how fast units are used. */
+  measure(now: number): void {
+    this.#rate.measure(this.#tally.used, now)
   }
 
   /** Units that calls wait for beyond what is held. */
@@ -57,7 +53,7 @@ export class Wants {
   stock(now: number): number {
     return stockWanted({
       perSecond: this.#rate.perSecond,
-      idleMs: now - this.#usedAt,
+      idleMs: now - this.#tally.usedAt,
       scarce: this.scarce,
       ample: this.#ample,
       limit: this.#rule.limit,
@@ -83,16 +79,10 @@ export class Wants {
    * The server says how much is left.
    * @param held permits that are held by now
    */
-  heard(
-    asked: LimitRequest,
-    { live, background, free, scarce }: LimitReply,
-    held: number,
-    now: number,
-  ): void {
+  heard(asked: LimitRequest, { live, background, free, scarce }: LimitReply, held: number): void {
     this.scarce = scarce
     this.#ample = !scarce && isAmple(free, this.#rule.limit)
     this.rhythm = rhythmOf(this.#ample, this.#rule.windowMs)
-    this.lowWater = lowWater(this.stock(now))
     this.starved = asked.live + asked.background > 0 && live + background === 0 && held > 0
   }
 

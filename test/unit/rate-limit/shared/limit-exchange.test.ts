@@ -3,6 +3,7 @@ import type { LimitRule } from '../../../../src/rate-limit/limit.ts'
 import type { LimitReply } from '../../../../src/rate-limit/shared/backend.ts'
 import { LimitExchange } from '../../../../src/rate-limit/shared/limit-exchange.ts'
 import { LoneMode } from '../../../../src/rate-limit/shared/lone/lone-mode.ts'
+import { NextExchange } from '../../../../src/rate-limit/shared/next-exchange.ts'
 import { Permits } from '../../../../src/rate-limit/shared/permits.ts'
 import { Tally } from '../../../../src/rate-limit/shared/tally.ts'
 import { SlidingWindow } from '../../../../src/rate-limit/sliding-window.ts'
@@ -24,9 +25,10 @@ function scene() {
     tally: new Tally(),
     history,
     lone,
+    next: new NextExchange(clock, () => void clock.after(0, answer)),
   }
   const store = { latencyMs: 1, asked: [] as number[] }
-  const answer = (): void => {
+  function answer(): void {
     const request = exchange.request()
     if (request === undefined) return
     const sentAt = clock.now()
@@ -52,16 +54,12 @@ function scene() {
     }
     clock.after(store.latencyMs, () => exchange.answered(request, reply, sentAt))
   }
-  const exchange = new LimitExchange(
-    facts,
-    { soon: () => void clock.after(0, answer), changed: () => undefined },
-    clock,
-  )
+  const exchange = new LimitExchange(facts, () => undefined, clock)
   const use = async (ms: number): Promise<number> => {
     store.asked.length = 0
     for (let passed = 0; passed < ms; passed += 20) {
       facts.tally.used += 1
-      exchange.used(clock.now())
+      facts.tally.usedAt = clock.now()
       if (lone.share === undefined) exchange.tellLater()
       await clock.advance(20)
     }

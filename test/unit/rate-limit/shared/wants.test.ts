@@ -2,22 +2,25 @@ import { beforeEach, expect, it } from 'vitest'
 import type { LimitRule } from '../../../../src/rate-limit/limit.ts'
 import type { LimitReply, LimitRequest } from '../../../../src/rate-limit/shared/backend.ts'
 import { Permits } from '../../../../src/rate-limit/shared/permits.ts'
+import { Tally } from '../../../../src/rate-limit/shared/tally.ts'
 import { Wants } from '../../../../src/rate-limit/shared/wants.ts'
 
 const rule: LimitRule = { limit: 100, intervalMs: 10_000, windowMs: 10_200, reserved: 0, cost: undefined }
 const ofNobody = { all: 0, first: 0 }
 
 let wants: Wants
+let tally: Tally
 let permits: Permits
 beforeEach(() => {
-  wants = new Wants(rule, 0)
+  tally = new Tally()
+  wants = new Wants(rule, tally, 0)
   permits = new Permits()
 })
 
 /** The server answers what was asked for now, when so many permits are held. */
 function hears(reply: Partial<LimitReply>, held = permits.units): void {
   const asked = wants.told(permits, 0) as LimitRequest
-  wants.heard(asked, { live: 0, background: 0, free: 100, scarce: false, ...reply } as LimitReply, held, 0)
+  wants.heard(asked, { live: 0, background: 0, free: 100, scarce: false, ...reply } as LimitReply, held)
 }
 
 it('asks for what calls wait for beyond what is held, and for no less than the first of them needs', () => {
@@ -39,8 +42,8 @@ it('is patient while only background calls wait', () => {
 })
 
 it('wants a stock of what it uses in half a second, of more where there is ample, and of none once it is idle', () => {
-  wants.used(2_000)
-  wants.measure(20, 2_000)
+  Object.assign(tally, { used: 20, usedAt: 2_000 })
+  wants.measure(2_000)
   expect(wants.stock(2_000)).toBe(5)
   hears({ free: 90 })
   expect(wants.stock(2_000)).toBe(20)
@@ -48,7 +51,7 @@ it('wants a stock of what it uses in half a second, of more where there is ample
 })
 
 it('wants no stock where others wait, and says little only while there is ample', () => {
-  wants.used(0)
+  tally.usedAt = 0
   hears({ free: 90 })
   const seldom = wants.rhythm.reportMs
   hears({ free: 0, scarce: true })
