@@ -22,7 +22,7 @@ const BACKGROUND_MS = 50
 const nothing = { live: 0, background: 0, spare: 0 }
 
 /** What a process has of a limit, and has used of it: what its exchanges with the store are about. */
-export interface LimitFacts {
+interface LimitFacts {
   readonly by: string
   readonly id: string
   readonly name: string
