@@ -47,9 +47,12 @@ export class Strain {
     return this.#factor
   }
 
-  /** How long to wait where `ms` would do: spread by chance, unless all is well. */
-  pauseMs(ms: number): number {
-    return this.isEased ? ms : ms * this.#factor * (0.5 + this.#scheduler.random())
+  /**
+   * How long to wait where `ms` would do: spread by chance, unless all is well.
+   * @param mostMs no longer than this, but for what chance adds: many that wait for the same time come at the same time again
+   */
+  pauseMs(ms: number, mostMs = Infinity): number {
+    return this.isEased ? ms : Math.min(ms * this.#factor, mostMs) * (0.5 + this.#scheduler.random())
   }
 
   #double(): void {

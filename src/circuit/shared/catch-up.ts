@@ -129,7 +129,7 @@ export class CatchUp {
   }
 
   #pauseMs(ms: number): number {
-    return Math.min(this.#strain.pauseMs(ms), MOST_MS)
+    return this.#strain.pauseMs(ms, MOST_MS)
   }
 
   #brought(): void {

@@ -53,3 +53,12 @@ test('spreads the clients of a server that is strained, or back for all of them 
   })
   expect(pauses).toEqual([400, 800, 1_192])
 })
+
+test('spreads also those whose pause has grown to the most that is useful: they would all come again at the same time', () => {
+  const pauses = [0, 0.5, 0.99].map((chance) => {
+    const strain = strainOf(chance)
+    for (let times = 0; times < 4; times++) strain.failed(SLOW_MS + 1)
+    return strain.pauseMs(250, 1_000)
+  })
+  expect(pauses).toEqual([500, 1_000, 1_490])
+})
