@@ -39,7 +39,7 @@ local known = redis.call('HMGET', STATES, unpack(ids))
 local count = redis.call('ZCARD', ALL)
 local bytes = tonumber(redis.call('HGET', TOTALS, 'bytes') or 0) or 0
 local states, all, due, statuses, seen, lost, heads, added, kept, dues = {}, {}, {}, {}, {}, {}, {}, 0, 0, 0
-local evictable = {}
+local evictable, goes = {}, 0
 
 -- What this batch has added is not in EVICTABLE yet, so it is not evicted for what comes after it. Evicts no more than has
 -- to go, and nothing where that is not enough; where more has to go than one script looks at, the next one goes on.
@@ -92,9 +92,9 @@ for n, id in ipairs(ids) do
     end
     states[kept - 1], states[kept] = id, text .. ',"bytes":' .. size .. ',"payload":"' .. entry .. '"}'
     all[kept - 1], all[kept] = time, id
-    if fate == '' then
-      evictable[#evictable + 1] = time
-      evictable[#evictable + 1] = id
+    if full and fate == '' then
+      goes = goes + 2
+      evictable[goes - 1], evictable[goes] = time, id
     end
     if order ~= '' then
       if heads[order] == nil then heads[order] = head(order) or false end
@@ -111,7 +111,8 @@ end
 if kept > 0 then
   redis.call('HSET', STATES, unpack(states))
   redis.call('ZADD', ALL, unpack(all))
-  if #evictable > 0 then redis.call('ZADD', EVICTABLE, unpack(evictable)) end
+  if not full then redis.call('ZADD', EVICTABLE, unpack(all))
+  elseif goes > 0 then redis.call('ZADD', EVICTABLE, unpack(evictable)) end
   if dues > 0 then redis.call('ZADD', DUE, unpack(due)) end
   for status, n in pairs(statuses) do redis.call('HINCRBY', TOTALS, 'n:' .. status, n) end
   redis.call('HINCRBY', TOTALS, 'bytes', added)
