@@ -1,21 +1,10 @@
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { CircuitBreaker } from '../../../src/circuit/circuit-breaker.ts'
 import { redisStore } from '../../../src/stores/redis/redis-store.ts'
 import { untilPushed } from '../../support/fleet/shared-circuits.ts'
-import { type RunningRedis, startRedis } from '../../support/servers/redis-server.ts'
+import { redisOfFile } from '../../support/servers/redis-of-file.ts'
 
-let server: RunningRedis
-let user: Redis
-
-beforeAll(async () => {
-  server = await startRedis()
-  user = new Redis(server.url)
-})
-afterAll(async () => {
-  user.disconnect()
-  await server.stop()
-})
+const redis = redisOfFile()
 
 const heard = (): [string[], { info(): void; warn(): void; error(): void }] => {
   const lines: string[] = []
@@ -27,7 +16,7 @@ const heard = (): [string[], { info(): void; warn(): void; error(): void }] => {
 const stand = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 
 it('is told of no loss of Redis when the process itself was busy while the answers came', async () => {
-  const store = redisStore(user, { commandTimeoutMs: 100, flushIntervalMs: 20 })
+  const store = redisStore(redis.user, { commandTimeoutMs: 100, flushIntervalMs: 20 })
   const [lines, logger] = heard()
   const breaker = new CircuitBreaker({ integration: 'crm', key: 'api', store, logger })
   await untilPushed(store.circuits, store.circuits)
@@ -46,7 +35,7 @@ it('is told of no loss of Redis when the process itself was busy while the answe
 })
 
 it('is told that Redis does not answer in time while it stands still, and of its loss when it is gone', async () => {
-  const store = redisStore(user, { commandTimeoutMs: 100, flushIntervalMs: 20 })
+  const store = redisStore(redis.user, { commandTimeoutMs: 100, flushIntervalMs: 20 })
   const [lines, logger] = heard()
   const breaker = new CircuitBreaker({
     integration: 'crm',
@@ -56,7 +45,7 @@ it('is told that Redis does not answer in time while it stands still, and of its
     failureThreshold: 10_000,
   })
   await untilPushed(store.circuits, store.circuits)
-  await user.client('PAUSE', 3_000, 'ALL')
+  await redis.user.client('PAUSE', 3_000, 'ALL')
   await vi.waitFor(async () => {
     // a failure is told at once, a success may rest
     await breaker.execute(() => Promise.reject(new Error('down'))).catch(() => undefined)
@@ -64,9 +53,9 @@ it('is told that Redis does not answer in time while it stands still, and of its
   }, 10_000)
   await vi.waitFor(() => expect(lines).toContain('redis answers again'), 10_000)
   lines.length = 0
-  await server.kill({ keepDir: true })
+  await redis.server.kill({ keepDir: true })
   await vi.waitFor(() => expect(lines).toContain('redis cannot be reached: circuits go on locally'), 10_000)
-  await server.restart()
+  await redis.server.restart()
   await vi.waitFor(() => expect(lines).toContain('redis answers again'), 10_000)
   await breaker.close()
   await store.close()

@@ -1,23 +1,14 @@
 import { Redis } from 'ioredis'
 import type { Dispatcher } from 'undici'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { circuitBreaker } from '../../../src/circuit/interceptor.ts'
 import { memoryCircuits } from '../../../src/stores/memory/circuits.ts'
 import { redisStore } from '../../../src/stores/redis/redis-store.ts'
 import { startSlowProxy } from '../../support/calls/slow-proxy.ts'
 import { untilPushed } from '../../support/fleet/shared-circuits.ts'
-import { type RunningRedis, startRedis } from '../../support/servers/redis-server.ts'
+import { redisOfFile } from '../../support/servers/redis-of-file.ts'
 
-let server: RunningRedis
-let user: Redis
-beforeAll(async () => {
-  server = await startRedis()
-  user = new Redis(server.url)
-})
-afterAll(async () => {
-  user.disconnect()
-  await server.stop()
-})
+const redis = redisOfFile()
 
 const controller = {
   abort: () => undefined,
@@ -66,7 +57,7 @@ async function makeCalls(
 }
 
 async function scriptCalls(): Promise<number> {
-  const info = await user.info('commandstats')
+  const info = await redis.user.info('commandstats')
   return [...info.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].reduce(
     (sum, [, calls]) => sum + Number(calls),
     0,
@@ -74,7 +65,7 @@ async function scriptCalls(): Promise<number> {
 }
 
 test('100,000 healthy calls cost at most one command per circuit, process and flush interval', async () => {
-  const store = redisStore(user)
+  const store = redisStore(redis.user)
   const dispatch = circuitBreaker({ store })(instant)
   await untilPushed(store.circuits, store.circuits)
   await makeCalls(dispatch, 1_000, 5, 0)
@@ -101,7 +92,7 @@ test('100,000 healthy calls cost at most one command per circuit, process and fl
 }, 120_000)
 
 test('no healthy call waits for Redis: with answers that take 5 s calls are as fast as without Redis', async () => {
-  const proxy = await startSlowProxy(server.port)
+  const proxy = await startSlowProxy(redis.server.port)
   const slow = new Redis(proxy.port, '127.0.0.1', { lazyConnect: true })
   const store = redisStore(slow, { prefix: 'slow' })
   await untilPushed(store.circuits, store.circuits)
